@@ -1,0 +1,1 @@
+"""lumina lets many programs share the Modbus devices of a site."""

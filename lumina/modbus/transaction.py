@@ -1,0 +1,191 @@
+"""
+One exchange on a serial line: which of the bytes that come are the reply?
+
+A Transaction is fed bytes and silences by its owner, and knows neither port
+nor clock. It reads the bytes from the left. At each place stands the echo of
+the request, a whole frame (the reply, or a foreign one, which is skipped
+whole), the beginning of a frame, or noise. A reply is accepted only if CRC,
+unit, function code and everything that the request implies about it fit; it
+is given out as soon as its last byte is there. Bytes that might be the
+beginning of a frame are waited for until the line is quiet.
+"""
+
+from lumina.errors import BadReply, NoReply, Sent
+from lumina.modbus import pdu, rtu
+from lumina.modbus.pdu import Opaque, Request
+
+_LAST_UNIT = 247
+_EXCEPTION = 0x80
+
+
+class Transaction:
+    """
+    One request, and the search for its reply.
+
+    @ivar outgoing: the request as an RTU frame.
+    @ivar incoming: all bytes that came.
+    @ivar noise: how many of them belong to no frame.
+    @ivar foreign: sound frames that are not the reply.
+    @ivar damaged: the reply came whole, but its CRC does not fit.
+    @ivar broken_off: the reply began, and stopped before its end.
+    """
+
+    def __init__(self, unit: int, request: Request, echo: bool = False) -> None:
+        """
+        @param echo: whether the line gives back what is sent. Then the first
+            copy of the request is the echo, and never the reply.
+        """
+        self.unit = unit
+        self.request = request
+        self.outgoing = rtu.encode(unit, request.encode())
+        self.incoming = bytearray()
+        self.noise = 0
+        self.foreign: list[bytes] = []
+        self.damaged = False
+        self.broken_off = False
+        self._echo = echo
+        self._judged = 0
+        self._complaint = ""
+
+    def received(self, data: bytes) -> bytes | None:
+        """
+        @return: the PDU of the reply or of the exception, once it is whole.
+        """
+        self.incoming += data
+        return self._judge(quiet=False)
+
+    def quiet(self) -> bytes | None:
+        """
+        The line is silent: what has begun will not be finished.
+
+        @return: as `received`; a reply whose end only silence can tell, or one
+            that followed noise which looked like the beginning of a frame.
+        """
+        return self._judge(quiet=True)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the reply may have begun, and is not whole yet."""
+        rest = bytes(self.incoming[self._judged :])
+        return bool(rest) and self._ours(rest)
+
+    @property
+    def missing(self) -> int:
+        """How many bytes a reply under way lacks at least, as far as its content tells."""
+        rest = bytes(self.incoming[self._judged :])
+        if not self.under_way or self._open_ended(rest):
+            return 0
+        return max(0, (self._size(rest) or 0) - len(rest))
+
+    def failure(self) -> Sent:
+        """Why there is no reply, once time is up."""
+        if self.damaged:
+            return BadReply("the reply came with a CRC that does not fit")
+        if self._complaint:
+            return BadReply(self._complaint)
+        if self.noise or self._judged < len(self.incoming):
+            came = self.noise + len(self.incoming) - self._judged
+            return BadReply(f"{came} bytes came that are no whole frame: {self._excerpt()}")
+        return NoReply(f"unit {self.unit} did not reply")
+
+    def _judge(self, quiet: bool) -> bytes | None:
+        while rest := bytes(self.incoming[self._judged :]):
+            length, reply = self._next(rest, quiet)
+            self._judged += length
+            if reply is not None:
+                self.noise += len(self.incoming) - self._judged
+                self._judged = len(self.incoming)
+                return reply
+            if not length:
+                return None
+        return None
+
+    def _next(self, rest: bytes, quiet: bool) -> tuple[int, bytes | None]:
+        """
+        @return: how many bytes are judged now, 0 when more must come first;
+            and the reply's PDU if that is what they are.
+        """
+        if self._echo and rest.startswith(self.outgoing):
+            self._echo = False
+            return len(self.outgoing), None
+        size = self._size(rest)
+        whole = size is not None and len(rest) >= size
+        if size is not None and whole and rtu.fits(rest[:size]) and not self._echoing(rest):
+            return self._frame(rest[:size])
+        if rest.startswith(self.outgoing) and not self._may_echo:
+            return len(self.outgoing), None
+        if not quiet and (self._echoing(rest) or self._open_ended(rest) or (size is not None and not whole)):
+            return 0, None
+        if self._open_ended(rest) and rtu.fits(rest):
+            return len(rest), rest[1:-2]
+        self._blame(rest, size)
+        self.noise += 1
+        return 1, None
+
+    def _frame(self, frame: bytes) -> tuple[int, bytes | None]:
+        unit, body = frame[0], frame[1:-2]
+        if unit != self.unit:
+            self._complaint = f"unit {unit} replied instead of unit {self.unit}: {frame.hex(' ').upper()}"
+        elif body[0] == self.request.function | _EXCEPTION:
+            return len(frame), body
+        else:
+            try:
+                self.request.check(body)
+            except BadReply as error:
+                self._complaint = str(error)
+            else:
+                return len(frame), body
+        self.foreign.append(frame)
+        return len(frame), None
+
+    def _blame(self, rest: bytes, size: int | None) -> None:
+        """Remember what is wrong with bytes that begin as the reply must."""
+        if size is None or len(rest) < 2 or not self._ours(rest):
+            return
+        if len(rest) < size:
+            # Three bytes that are as they must be are no accident.
+            self.broken_off = self.broken_off or (len(rest) > 2 and self._expected(size, rest))
+            self._complaint = f"the reply is short, {len(rest)} of {size} bytes: {rest.hex(' ').upper()}"
+        elif self._expected(size, rest):
+            self.damaged = True
+
+    @property
+    def _may_echo(self) -> bool:
+        """Whether a sound reply may equal the request."""
+        return self.request.echoes or isinstance(self.request, Opaque)
+
+    def _echoing(self, rest: bytes) -> bool:
+        """Whether these may be the first bytes of an echo that is still to come, or unlooked for."""
+        begun = len(rest) < len(self.outgoing) and self.outgoing.startswith(rest)
+        return begun and (self._echo or not self._may_echo)
+
+    def _ours(self, rest: bytes) -> bool:
+        """Whether the bytes begin as the reply must."""
+        return rest[0] == self.unit and (len(rest) < 2 or rest[1] & 0x7F == self.request.function)
+
+    def _open_ended(self, rest: bytes) -> bool:
+        """Whether only silence can tell the end of the reply that begins here."""
+        return isinstance(self.request, Opaque) and self._ours(rest)
+
+    def _size(self, rest: bytes) -> int | None:
+        """
+        @return: the bytes that a frame beginning here must have, for all that
+            is known yet; `None`: its content does not tell, or it is noise.
+        """
+        if rest[0] != self.unit and not 1 <= rest[0] <= _LAST_UNIT:
+            return None
+        if len(rest) < 2:
+            return 4
+        size = pdu.reply_size(rest[1:])
+        if size is None or size + 3 > rtu.MAX_FRAME:
+            return None
+        return size + 3
+
+    def _expected(self, size: int, rest: bytes) -> bool:
+        """Whether a frame of this size can be the reply, its CRC aside."""
+        length = self.request.reply_length
+        return bool(rest[1] & _EXCEPTION) or length is None or size == length + 3
+
+    def _excerpt(self) -> str:
+        shown = bytes(self.incoming[:32]).hex(" ").upper()
+        return shown + (" ..." if len(self.incoming) > 32 else "")
