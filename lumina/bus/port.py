@@ -1,0 +1,322 @@
+"""
+The life of one serial line: opened, settled, served until lost, opened again.
+
+A Port is a Bus and a Service. One worker takes its requests one at a time and
+has the Wire carry them. Whatever happens to the line, no request is lost and
+none is answered twice, and the front ends above never have to start again.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from lumina.bus.requests import Job, Requests
+from lumina.bus.schedule import Schedule
+from lumina.bus.settings import PortSettings, UnitSettings
+from lumina.bus.wire import Attempt, Wire
+from lumina.errors import (
+    BadRequest,
+    Denied,
+    ExceptionReply,
+    LuminaError,
+    NoReply,
+    NotSent,
+    PortDown,
+    PortLost,
+    Sent,
+    ShuttingDown,
+)
+from lumina.interfaces import PortStatus, Terms, Watcher
+from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.transaction import Transaction
+
+#: Pauses between attempts to open the device, in seconds: the first, doubled up to the last.
+FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
+
+#: Seconds of quiet before a freshly opened line is used.
+SETTLING = 0.05
+
+#: A jammed line is tried once in so many seconds, and opened anew after so many.
+JAM_TRIAL, JAM_REOPEN = 1.0, 10.0
+
+#: Seconds that the exchange in flight gets to finish when lumina stops.
+GRACE = 3.0
+
+_T = TypeVar("_T")
+_BROADCAST = 0
+_LAST_UNIT = 255
+
+
+class Port(Service):
+    """A serial line, as a Bus."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        settings: PortSettings,
+        endpoint: IStreamClientEndpoint,
+        reactor: Any,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        """
+        @param reactor: monotonic time and timers.
+        """
+        self._settings = settings
+        self._endpoint = endpoint
+        self._reactor = reactor
+        schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client)
+        self._requests = Requests(settings.name, schedule, reactor, watchers)
+        self._state, self._reason = "closed", "not opened yet"
+        self._wire: Wire | None = None
+        self._hold = 0.0
+        self._next_trial = 0.0
+        self._reopening: IDelayedCall | None = None
+        self._stopping = False
+        self._interruptible: Deferred[Any] | None = None
+        self._life: Deferred[None] | None = None
+
+    def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
+        job = self._requests.new(unit, request, terms)
+        try:
+            self._admit(job)
+        except NotSent as error:
+            self._requests.end(job, error)
+        return job.done
+
+    def status(self) -> PortStatus:
+        """The port as it is now; outcomes are not counted here."""
+        settings, state, line = self._settings, self._state, self._settings.line
+        if state == "open" and self._wire is not None:
+            state, line = self._wire.state, self._wire.line
+        return PortStatus(
+            name=settings.name,
+            device=settings.device,
+            names=settings.names,
+            line=str(line),
+            state=state,
+            reason=self._reason,
+            waiting=len(self._requests),
+        )
+
+    def startService(self) -> None:
+        super().startService()
+        self._stopping = False
+        self._life = Deferred.fromCoroutine(self._live())
+
+    def stopService(self) -> Deferred[None]:
+        """@return: fires when the exchange in flight is over, `GRACE` seconds later at the most."""
+        super().stopService()
+        self._stopping = True
+        self._requests.end_waiting(ShuttingDown("lumina is stopping"))
+        self._requests.ring()
+        if self._interruptible is not None:
+            self._interruptible.cancel()
+        grace = self._reactor.callLater(GRACE, self._close_wire)
+        assert self._life is not None
+
+        def ended(_: None) -> None:
+            if grace.active():
+                grace.cancel()
+
+        return self._life.addCallback(ended)
+
+    def _admit(self, job: Job) -> None:
+        """@raise NotSent: why the request cannot be carried."""
+        if self._stopping:
+            raise ShuttingDown("lumina is stopping")
+        self._check(job.unit, job.request, job.terms)
+        if self._state == "closed":
+            raise PortDown(f"{self._settings.device}: {self._reason}")
+        if self._state == "jammed" and (self._requests or self._reactor.seconds() < self._next_trial):
+            raise PortDown(f"{self._settings.device}: {self._reason}")
+        self._requests.enter(job)
+
+    def _check(self, unit: int, request: Request, terms: Terms) -> None:
+        if not 0 <= unit <= _LAST_UNIT:
+            raise BadRequest(f"unit {unit} is not within 0 to {_LAST_UNIT}")
+        lowest, highest = self._settings.baudrates
+        if terms.baudrate is not None and not lowest <= terms.baudrate <= highest:
+            raise BadRequest(f"baudrate {terms.baudrate} is not within {lowest} to {highest}")
+        if unit == _BROADCAST:
+            if not request.writes:
+                raise BadRequest(f"function {request.function:02X} to unit 0: only writes can be broadcast")
+            if not self._settings.broadcast:
+                raise Denied(f"broadcasts are not enabled on {self._settings.name}")
+
+    # The life of the line.
+
+    async def _live(self) -> None:
+        pause = FIRST_PAUSE
+        while self.running:
+            try:
+                self._wire = wire = await self._unless_stopped(self._open())
+            except CancelledError:
+                break
+            except Exception as error:
+                self._closed(str(error))
+            else:
+                pause = FIRST_PAUSE
+                await self._settle(wire)
+                await self._serve(wire)
+                self._closed(await wire.lost or self._reason or "the device is gone")
+            with suppress(CancelledError):
+                await self._unless_stopped(deferLater(self._reactor, pause))
+            pause = min(2 * pause, LAST_PAUSE)
+
+    async def _unless_stopped(self, waiting: Deferred[_T]) -> _T:
+        if not self.running:
+            waiting.cancel()
+        self._interruptible = waiting
+        try:
+            return await waiting
+        finally:
+            self._interruptible = None
+
+    def _open(self) -> Deferred[Wire]:
+        settings = self._settings
+        factory = Factory.forProtocol(
+            lambda: Wire(self._reactor, settings.name, settings.line, settings.slack)
+        )
+        factory.noisy = False
+        return cast("Deferred[Wire]", self._endpoint.connect(factory))
+
+    async def _settle(self, wire: Wire) -> None:
+        self._state, self._reason = "settling", ""
+        try:
+            await wire.silence(SETTLING)
+        except PortDown as error:
+            self._jammed(error)
+        else:
+            self._state = "open"
+            self._say("info", f"open, {self._settings.line}")
+
+    async def _serve(self, wire: Wire) -> None:
+        """Carry what waits, until the line is lost or lumina stops."""
+        up = True
+
+        def lost(reason: str) -> str:
+            nonlocal up
+            up = False
+            self._requests.ring()
+            return reason
+
+        wire.lost.addCallback(lost)
+        while self.running and up:
+            if not self._requests:
+                await self._requests.bell()
+                continue
+            try:
+                await wire.silence(max(self._settings.gap, self._hold))
+            except PortDown as error:
+                if up:
+                    self._jammed(error)
+                continue
+            job = self._requests.next()
+            if job is not None:
+                await self._carry(wire, job)
+        wire.close()
+
+    async def _carry(self, wire: Wire, job: Job) -> None:
+        try:
+            result = await self._exchange(wire, job)
+        except Exception:
+            self._log.failure("{port}: a fault in lumina itself", port=self._settings.name)
+            result = LuminaError("a fault in lumina itself; its log has the traceback")
+            wire.close()
+        if result is not None:
+            self._requests.end(job, result)
+
+    async def _exchange(self, wire: Wire, job: Job) -> Reply | LuminaError | None:
+        """@return: how the job ends; `None`: it has ended before it was sent."""
+        settings = self._settings
+        unit = settings.units.get(job.unit, UnitSettings())
+        line = replace(settings.line, baudrate=job.terms.baudrate or settings.line.baudrate)
+        gap = max(settings.gap, self._hold, unit.gap or 0.0, line.gap)
+        trials = 1 + (settings.retries if job.request.repeatable else 0)
+        error: LuminaError = LuminaError("never tried")
+        for _ in range(trials):
+            try:
+                await wire.silence(gap)
+            except PortDown as down:
+                return down if job.sent is None else error
+            if job.is_over:
+                return None
+            if line != wire.line:
+                wire.switch(line)
+            attempt = await self._attempt(wire, job, unit)
+            if attempt.error is None:
+                return self._reply(job, attempt)
+            error = self._explained(job, attempt.error)
+            if isinstance(error, PortLost):
+                break
+        return error
+
+    async def _attempt(self, wire: Wire, job: Job, unit: UnitSettings) -> Attempt:
+        settings, broadcast = self._settings, job.unit == _BROADCAST
+        patience = job.terms.timeout or unit.timeout or settings.timeout
+        self._requests.begun(job)
+        transaction = Transaction(job.unit, job.request, settings.echo)
+        attempt = await wire.exchange(transaction, settings.turnaround if broadcast else patience, broadcast)
+        self._hold = unit.turnaround or 0.0
+        if self._state == "jammed" and not isinstance(attempt.error, PortLost):
+            self._usable_again()
+        self._requests.publish(attempt.exchange)
+        if isinstance(attempt.error, NoReply):
+            attempt = replace(attempt, error=NoReply(f"{attempt.error} within {patience:g} s"))
+        return attempt
+
+    def _reply(self, job: Job, attempt: Attempt) -> Reply | ExceptionReply:
+        pdu, exchange = attempt.pdu, attempt.exchange
+        if pdu and pdu[0] & 0x80:
+            return ExceptionReply(job.request.function, pdu[1])
+        return Reply(job.request, pdu, exchange.sent, exchange.last or exchange.ended)
+
+    def _explained(self, job: Job, error: Sent) -> Sent:
+        if not job.request.writes:
+            return error
+        return type(error)(f"{error}; outcome unknown, the write may have happened")
+
+    # Its states.
+
+    def _closed(self, reason: str) -> None:
+        self._stop_reopening()
+        self._wire = None
+        if not self._stopping and (self._state, self._reason) != ("closed", reason):
+            self._say("warn", reason)
+        self._state, self._reason = "closed", reason
+        self._requests.end_waiting(PortDown(f"{self._settings.device}: {reason}"))
+
+    def _jammed(self, error: PortDown) -> None:
+        if self._state != "jammed":
+            self._say("warn", str(error))
+            self._reopening = self._reactor.callLater(JAM_REOPEN, self._close_wire)
+        self._state, self._reason = "jammed", str(error)
+        self._next_trial = self._reactor.seconds() + JAM_TRIAL
+        self._requests.end_waiting(PortDown(f"{self._settings.device}: {error}"))
+
+    def _usable_again(self) -> None:
+        self._stop_reopening()
+        self._state, self._reason = "open", ""
+        self._say("info", "the line is usable again")
+
+    def _stop_reopening(self) -> None:
+        if self._reopening is not None and self._reopening.active():
+            self._reopening.cancel()
+        self._reopening = None
+
+    def _close_wire(self) -> None:
+        if self._wire is not None:
+            self._wire.close()
+
+    def _say(self, level: str, sentence: str) -> None:
+        name, device = self._settings.name, self._settings.device
+        getattr(self._log, level)("{port}: {device}: {sentence}", port=name, device=device, sentence=sentence)

@@ -1,0 +1,335 @@
+"""
+Bytes and timers drive a Transaction.
+
+A Wire is the protocol on one serial line. It sends only when the line has been
+silent long enough, knows by computation when the last bit of a request has
+left, and feeds what comes to the Transaction of the exchange in hand. It keeps
+no queue and decides nothing about what to send next: that is the Port's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from lumina.errors import ExceptionReply, PortDown, PortLost, Sent
+from lumina.interfaces import Exchange
+from lumina.modbus.rtu import MAX_FRAME, Line
+from lumina.modbus.transaction import Transaction
+
+#: Seconds of endless bytes after which a line counts as jammed.
+PATIENCE = 0.5
+
+#: A reactor timer may be this late, in seconds: it is armed so much early, and checked again.
+_TICK = 0.001
+
+#: How much longer than its wire time a reply that has begun may take (bytes may come with pauses).
+_STRETCH = 1.5
+
+
+class Alarm:
+    """
+    Rings once, a turn of the reactor after its time at the earliest.
+
+    Due timers run before reads: in the turn between, what the driver holds is
+    read, and whoever hears the alarm has seen it.
+    """
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._call: IDelayedCall | None = None
+
+    def set(self, due: float, ring: Callable[[], None]) -> None:
+        """
+        Ring at a time, in monotonic seconds, instead of what was set before.
+        """
+        self.cancel()
+        self._call = self._clock.callLater(max(0.0, due - self._clock.seconds()), self._wait_a_turn, ring)
+
+    def cancel(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _wait_a_turn(self, ring: Callable[[], None]) -> None:
+        self._call = self._clock.callLater(0, self._ring, ring)
+
+    def _ring(self, ring: Callable[[], None]) -> None:
+        self._call = None
+        ring()
+
+
+class ExactAlarm(Alarm):
+    """
+    An Alarm that is late by a turn of the reactor at the most.
+
+    A timer of the reactor may be a millisecond late. So it is armed early, and
+    then the time is looked at in each turn.
+    """
+
+    def set(self, due: float, ring: Callable[[], None]) -> None:
+        self.cancel()
+        self._arm(due, ring, None)
+
+    def _arm(self, due: float, ring: Callable[[], None], checked: float | None) -> None:
+        now = self._clock.seconds()
+        left = due - now
+        # At the end turn by turn, unless the clock stands still between turns.
+        last = left if now == checked else 0.0
+        delay = left - _TICK if left > 2 * _TICK else max(last, 0.0)
+        self._call = self._clock.callLater(delay, self._check, due, ring, now)
+
+    def _check(self, due: float, ring: Callable[[], None], checked: float) -> None:
+        self._call = None
+        if self._clock.seconds() < due - 1e-9:
+            self._arm(due, ring, checked)
+        else:
+            ring()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    What came of one exchange.
+
+    @ivar pdu: the reply or the exception; empty for a broadcast that was sent,
+        and when there is an error.
+    """
+
+    exchange: Exchange
+    pdu: bytes
+    error: Sent | None
+
+
+class Wire(Protocol):
+    """
+    One serial line.
+
+    @ivar line: the speed and character format in force.
+    @ivar lost: fires with the reason, empty if nobody knows one, when the line
+        is gone.
+    """
+
+    def __init__(self, clock: Any, name: str, line: Line, slack: float) -> None:
+        """
+        @param clock: monotonic time and timers.
+        @param name: of the port, for the exchanges.
+        @param slack: seconds that bytes may be held up before they are
+            delivered, as USB adapters do.
+        """
+        self.line = line
+        self.lost: Deferred[str] = Deferred()
+        self._clock = clock
+        self._name = name
+        self._slack = slack
+        self._gone = False
+        self._draining = False
+        self._last = clock.seconds()
+        self._stale = 0
+        self._deadline = Alarm(clock)
+        self._lull = Alarm(clock)
+        self._gap = ExactAlarm(clock)
+        self._silence: tuple[Deferred[None], float, float] | None = None
+        self._current: _Current | None = None
+
+    @property
+    def state(self) -> str:
+        """`idle`, `sending`, `waiting` or `draining`."""
+        if self._current is None:
+            return "draining" if self._draining else "idle"
+        return "sending" if self._clock.seconds() < self._current.ended else "waiting"
+
+    def silence(self, seconds: float) -> Deferred[None]:
+        """
+        Wait until the line has been silent for so long, and at least for its
+        own gap; the time since the last byte, sent or received, counts.
+
+        @return: fails with `PortDown` when the line is never quiet, or gone.
+        """
+        if self._gone:
+            return fail(PortDown("the port was lost"))
+        seconds = max(seconds, self.line.gap, self._slack if self._draining else 0.0)
+        done: Deferred[None] = Deferred()
+        self._silence = done, seconds, self._clock.seconds() + seconds + PATIENCE
+        self._await_silence()
+        return done
+
+    def switch(self, line: Line) -> None:
+        """
+        Change speed and format, at once; call it on a silent line only. A line
+        that has no speed of its own only computes with it.
+        """
+        reconfigure = getattr(self.transport, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line)
+        self.line = line
+
+    def exchange(
+        self, transaction: Transaction, timeout: float, broadcast: bool = False
+    ) -> Deferred[Attempt]:
+        """
+        Send a request now, and look for its reply.
+
+        @param timeout: seconds from the end of the request on the wire until
+            the reply begins; for a broadcast, how long it holds the line.
+        @return: always fires; the attempt has the error.
+        """
+        now = self._clock.seconds()
+        ended = now + self.line.duration(len(transaction.outgoing))
+        current = self._current = _Current(
+            transaction,
+            broadcast,
+            self.line.baudrate,
+            self._stale,
+            sent=now,
+            ended=ended,
+            due=ended + timeout,
+        )
+        self._stale = 0
+        assert self.transport is not None
+        self.transport.write(transaction.outgoing)
+        self._last = ended
+        self._deadline.set(current.due, self._verdict)
+        return current.done
+
+    def close(self) -> None:
+        """Give the line up; an exchange in flight ends as lost."""
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        now = self._clock.seconds()
+        self._last = max(self._last, now)
+        current = self._current
+        if current is None:
+            self._stale += len(data)
+            if self._silence is not None:
+                self._await_silence()
+            return
+        if current.first is None:
+            current.first = now
+        current.last = now
+        pdu = current.transaction.received(data)
+        if pdu is not None and not current.broadcast:
+            self._finish(pdu, None)
+        else:
+            self._lull.set(self._last + max(self.line.gap, self._slack), self._quiet)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._gone = True
+        if self._current is not None:
+            self._finish(b"", PortLost("the port was lost in mid-exchange"))
+        if self._silence is not None:
+            self._end_silence().errback(PortDown("the port was lost"))
+        self.lost.callback("" if reason.check(ConnectionDone) else reason.getErrorMessage())
+
+    def _await_silence(self) -> None:
+        assert self._silence is not None
+        _, seconds, limit = self._silence
+        self._gap.set(min(self._last + seconds, limit), self._check_silence)
+
+    def _check_silence(self) -> None:
+        assert self._silence is not None
+        _, seconds, limit = self._silence
+        now = self._clock.seconds()
+        if now >= self._last + seconds - 1e-9:
+            self._draining = False
+            self._end_silence().callback(None)
+        elif now >= limit - 1e-9:
+            self._end_silence().errback(PortDown("the line is never quiet"))
+        else:
+            self._await_silence()
+
+    def _end_silence(self) -> Deferred[None]:
+        assert self._silence is not None
+        done, self._silence = self._silence[0], None
+        self._gap.cancel()
+        return done
+
+    def _quiet(self) -> None:
+        """Bytes came, and none after them."""
+        current = self._current
+        assert current is not None
+        transaction, now = current.transaction, self._clock.seconds()
+        # A reply that comes in pieces has its time on the wire, and half of it more.
+        until = self._last + self._slack + _STRETCH * self.line.duration(transaction.missing)
+        if transaction.missing and now < until - 1e-9:
+            self._lull.set(until, self._quiet)
+            return
+        pdu = transaction.quiet()
+        if current.broadcast:
+            return
+        if pdu is not None:
+            self._finish(pdu, None)
+        elif transaction.damaged or transaction.broken_off or now >= current.due:
+            self._finish(b"", transaction.failure())
+
+    def _verdict(self) -> None:
+        """Time is up, unless the reply is under way: then its end is awaited, but not for ever."""
+        current = self._current
+        assert current is not None
+        if current.broadcast:
+            self._finish(b"", None)
+            return
+        cap = current.due + self._slack + _STRETCH * self.line.duration(MAX_FRAME)
+        if current.transaction.under_way and self._clock.seconds() < cap - 1e-9:
+            self._deadline.set(cap, self._verdict)
+            return
+        pdu = current.transaction.quiet()
+        self._finish(pdu or b"", None if pdu else current.transaction.failure())
+
+    def _finish(self, pdu: bytes, error: Sent | None) -> None:
+        current, self._current = self._current, None
+        assert current is not None
+        self._deadline.cancel()
+        self._lull.cancel()
+        self._draining = error is not None
+        current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error))
+
+
+@dataclass(slots=True)
+class _Current:
+    """The exchange in hand; `due` is when its reply must have begun."""
+
+    transaction: Transaction
+    broadcast: bool
+    baudrate: int
+    stale: int
+    sent: float
+    ended: float
+    due: float
+    first: float | None = None
+    last: float | None = None
+    done: Deferred[Attempt] = field(default_factory=lambda: Deferred(lambda _: None))
+
+    def exchange(self, port: str, pdu: bytes, error: Sent | None) -> Exchange:
+        transaction = self.transaction
+        return Exchange(
+            port=port,
+            unit=transaction.unit,
+            request=transaction.request,
+            baudrate=self.baudrate,
+            outgoing=transaction.outgoing,
+            incoming=bytes(transaction.incoming),
+            verdict=self._verdict(pdu, error),
+            sent=self.sent,
+            ended=self.ended,
+            first=self.first,
+            last=self.last,
+            stale=self.stale,
+            noise=transaction.noise,
+            foreign=tuple(transaction.foreign),
+            damaged=transaction.damaged,
+        )
+
+    def _verdict(self, pdu: bytes, error: Sent | None) -> str:
+        if error is not None:
+            return error.word
+        if self.broadcast:
+            return "sent"
+        return ExceptionReply(pdu[0] & 0x7F, pdu[1]).word if pdu[0] & 0x80 else "ok"

@@ -1,0 +1,56 @@
+"""The log: what happens on the wire, and how much of it all is written where."""
+
+import os
+from typing import IO, Any, cast
+
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    textFileLogObserver,
+)
+from twisted.python.logfile import LogFile
+
+from lumina.interfaces import Exchange, Outcome
+
+
+class LoggedTraffic:
+    """Writes each exchange, and each request that failed, at level debug."""
+
+    _log = Logger()
+
+    def outcome(self, outcome: Outcome) -> None:
+        if outcome.word != "ok":
+            self._log.debug(
+                "{port}: {id} from {client} to unit {unit} ended as {word}",
+                port=outcome.port,
+                id=outcome.terms.id,
+                client=outcome.terms.client,
+                unit=outcome.unit,
+                word=outcome.word,
+            )
+
+    def exchange(self, exchange: Exchange) -> None:
+        self._log.debug(
+            "{port}: sent {outgoing}, got {incoming}: {verdict}",
+            port=exchange.port,
+            outgoing=exchange.outgoing.hex(" ").upper(),
+            incoming=exchange.incoming.hex(" ").upper() or "nothing",
+            verdict=exchange.verdict,
+        )
+
+
+def observer(level: str, file: IO[Any] | str) -> ILogObserver:
+    """
+    Writes events of a level, and graver ones, a line each.
+
+    @param level: `debug`, `info`, `warn` or `error`.
+    @param file: an open file, or the path of one that is rotated at a megabyte.
+    """
+    if isinstance(file, str):
+        directory, name = os.path.split(os.path.abspath(file))
+        file = cast("IO[Any]", LogFile(name, directory, rotateLength=1_000_000, maxRotatedFiles=10))
+    predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    return FilteringLogObserver(textFileLogObserver(file), [predicate])
