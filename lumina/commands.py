@@ -1,0 +1,290 @@
+"""
+The text language: a line becomes an `Ask` or a `Talk`, an outcome a line.
+
+A request is `id:type:port:baudrate:hex:length[:timeout]`, and is answered by
+exactly one line in one of three dialects. A line without a colon is a command
+from a person.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from lumina.errors import BadCRC, BadReply, BadRequest, ExceptionReply, InvalidPort, LuminaError
+from lumina.modbus import pdu, rtu
+from lumina.modbus.pdu import Opaque, Request
+
+#: A line of the 2024 client that expects the same line back.
+HEARTBEAT: Final = "FF:F0:AA:AF"
+
+SYNTAX: Final = "id:type:port:baudrate:hex:length[:timeout]"
+
+_ID_LIMIT = 128
+_TYPE_LIMIT = 64
+_LENGTH_LIMIT = 65535
+_TIMEOUTS = 0.01, 300.0
+_HEX = re.compile(r"[0-9A-Fa-f]{2}(?: ?[0-9A-Fa-f]{2})*")
+_INTEGER = re.compile(r"[0-9]{1,9}")
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]*)?|\.[0-9]+")
+_FUNCTIONS = range(0x01, 0x80)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """
+    A request line.
+
+    @ivar length: bytes that the client expects, CRC included; 0: unknown.
+    @ivar timeout: seconds; `None`: not stated.
+    """
+
+    id: str
+    type: str
+    port: str
+    baudrate: int
+    unit: int
+    request: Request
+    length: int
+    timeout: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A command of a person, and what it is for."""
+
+    name: str
+    argument: str
+    meaning: str
+
+
+COMMANDS: Final = (
+    Talk("help", "", "this list"),
+    Talk("ports", "", "every serial bus: its names, line, state and counts"),
+    Talk("version", "", "which lumina this is"),
+    Talk("quit", "", "close the connection"),
+)
+
+
+def help_lines() -> list[str]:
+    """What `help` answers, generated from the table that parses commands."""
+    width = max(len(f"{talk.name} {talk.argument}".strip()) for talk in COMMANDS)
+    return [
+        f"{SYNTAX}  ask a unit; for example",
+        "  test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5",
+        *(f"{f'{talk.name} {talk.argument}'.strip():{width}}  {talk.meaning}" for talk in COMMANDS),
+    ]
+
+
+def parse_command(line: str) -> tuple[str, list[str]]:
+    """
+    Read a line without a colon.
+
+    @return: the command's name, and the words after it.
+    @raise BadRequest: there is no such command, or it takes no such words.
+    """
+    name, *words = line.split()
+    for talk in COMMANDS:
+        if talk.name == name.lower():
+            if words and not talk.argument:
+                raise BadRequest(f"{talk.name} takes no argument, not {shown(words[0])}")
+            return talk.name, words
+    near = get_close_matches(name.lower(), [talk.name for talk in COMMANDS], 1) or ["help"]
+    raise BadRequest(
+        f"{shown(name)} is neither a request ({SYNTAX}) nor a command; did you mean {near[0]}?",
+    )
+
+
+def answer_id(line: str) -> str:
+    """The id that the answer to a line bears: printable, 1 to 128 characters."""
+    name = line.partition(":")[0][:_ID_LIMIT]
+    return "".join(c if _printable(c) else "?" for c in name) or "-"
+
+
+def parse_ask(line: str, ports: Iterable[str]) -> Ask:
+    """
+    Read a request line.
+
+    @param ports: all names of all ports. A name may contain colons: the
+        longest one that fits is meant.
+    @raise NotSent: `BadRequest`, `BadCRC` or `InvalidPort`, naming the field,
+        its value and the limit.
+    """
+    fields = line.split(":", 2)
+    count = line.count(":") + 1
+    if count < 6:
+        raise BadRequest(f"a request has 6 or 7 fields, {SYNTAX}, not {count}")
+    name, label, rest = fields
+    _check_id(name)
+    if len(label) > _TYPE_LIMIT or not label.isprintable():
+        raise BadRequest(f"type: {shown(label)} is not up to {_TYPE_LIMIT} printable characters")
+    port, (baudrate, digits, length, *timeout) = _split(rest, ports)
+    unit, request = parse_frame(digits)
+    return Ask(
+        id=name,
+        type=label,
+        port=port,
+        baudrate=_integer("baudrate", baudrate, 1, 10**9),
+        unit=unit,
+        request=request,
+        length=_integer("length", length, 0, _LENGTH_LIMIT),
+        timeout=_seconds(timeout[0]) if timeout and timeout[0] else None,
+    )
+
+
+def parse_frame(digits: str) -> tuple[int, Request]:
+    """
+    Read unit, function code, data, and the CRC if there is one or two.
+
+    Where the length of the function's request is known, it tells how many CRCs
+    there are; otherwise two last bytes that fit are one. A request beyond the
+    specification's limits goes as it is, as `Opaque`.
+
+    @raise NotSent: `BadRequest` or `BadCRC`.
+    """
+    if not _HEX.fullmatch(digits):
+        raise BadRequest(
+            f"hex: {shown(digits)} is not pairs of hexadecimal digits, one blank between at most"
+        )
+    frame = bytes.fromhex(digits)
+    if not 2 <= len(frame) <= rtu.MAX_FRAME + 2:
+        raise BadRequest(f"hex: {len(frame)} bytes are not within 2 to {rtu.MAX_FRAME}")
+    if frame[1] not in _FUNCTIONS:
+        raise BadRequest(f"hex: function {frame[1]:02X} is not within 01 to 7F")
+    size = pdu.request_size(frame[1:])
+    body = _without_crc(frame) if size is None else _without_crcs(frame, size + 1)
+    if len(body) + 2 > rtu.MAX_FRAME:
+        raise BadRequest(f"hex: {len(body) + 2} bytes with CRC are more than {rtu.MAX_FRAME}")
+    try:
+        return body[0], pdu.parse(body[1:])
+    except ExceptionReply:
+        return body[0], Opaque(body[1:])
+
+
+class Documented:
+    """`OK:id:HEX` and `ERROR:id:word: sentence`: for people, and as documented."""
+
+    #: Seconds between answers on one connection, at least.
+    pause = 0.0
+
+    def good(self, ask: Ask, frame: bytes, now: float) -> str:
+        return f"OK:{ask.id}:{frame.hex().upper()}"
+
+    def bad(self, name: str, error: LuminaError, now: float) -> str:
+        return f"ERROR:{name}:{error.word}: {error}"
+
+
+class Timestamped:
+    """
+    `id:HH HH:1732467890.1234` and `id:ERROR:word:1732467890.123400`.
+
+    The client that speaks it loses lines that its 256-byte reads cut, hence
+    the pause.
+    """
+
+    pause = 0.005
+
+    def good(self, ask: Ask, frame: bytes, now: float) -> str:
+        return f"{ask.id}:{frame.hex(' ').upper()}:{now:.4f}"
+
+    def bad(self, name: str, error: LuminaError, now: float) -> str:
+        return f"{name}:ERROR:{error.word}:{now:.6f}"
+
+
+class Bare:
+    """
+    `id:hex`, `id:MISMATCH` and `id:TIMEOUT`: the 2024 client.
+
+    It takes exactly as many bytes as it stated, and states two too few where
+    it leaves out the CRC.
+    """
+
+    pause = 0.0
+
+    def good(self, ask: Ask, frame: bytes, now: float) -> str:
+        return f"{ask.id}:{(frame[:-2] if ask.length == len(frame) - 2 else frame).hex()}"
+
+    def bad(self, name: str, error: LuminaError, now: float) -> str:
+        mismatch = isinstance(error, (ExceptionReply, BadReply, BadRequest, BadCRC))
+        return f"{name}:{'MISMATCH' if mismatch else 'TIMEOUT'}"
+
+
+Dialect = Documented | Timestamped | Bare
+
+DIALECTS: Final[dict[str, Dialect]] = {
+    "documented": Documented(),
+    "timestamped": Timestamped(),
+    "bare": Bare(),
+}
+
+#: Port, type, up to 12 digits of the frame, 14 of the time, and two more; read from both ends.
+_SHIPPING_ID = re.compile(r"[^_].*_.*_[0-9A-Fa-f]{0,12}_[0-9]{14}_[0-9A-Za-z]{2}")
+
+
+def dialect_of(name: str) -> Dialect:
+    """The dialect of a client, told by the form of the ids that it makes."""
+    return DIALECTS["timestamped" if _SHIPPING_ID.fullmatch(name) else "documented"]
+
+
+def shown(value: str) -> str:
+    """A client's text as it may stand in a sentence: quoted, printable, cut short."""
+    text = "".join(c if _printable(c) else "?" for c in value[:40])
+    return f"'{text}...'" if len(value) > 40 else f"'{text}'"
+
+
+def _printable(character: str) -> bool:
+    return " " <= character <= "~"
+
+
+def _check_id(name: str) -> None:
+    if not 1 <= len(name) <= _ID_LIMIT or not all(map(_printable, name)):
+        raise BadRequest(f"id: {shown(name)} is not 1 to {_ID_LIMIT} printable ASCII characters")
+
+
+def _split(rest: str, ports: Iterable[str]) -> tuple[str, list[str]]:
+    """What stands before and after the colon behind the port."""
+    known = [name for name in ports if rest.startswith(name + ":")]
+    for name in sorted(known, key=len, reverse=True):
+        after = rest[len(name) + 1 :].split(":")
+        if len(after) in (3, 4):
+            return name, after
+    if known:
+        name = max(known, key=len)
+        count = rest[len(name) + 1 :].count(":") + 1
+        raise BadRequest(f"3 or 4 fields follow the port, baudrate:hex:length[:timeout], not {count}")
+    raise InvalidPort(f"{shown(rest.partition(':')[0])} is not a configured port; 'ports' lists them")
+
+
+def _without_crcs(frame: bytes, size: int) -> bytes:
+    body, crcs = frame[:size], len(frame) - size
+    if crcs not in (0, 2, 4):
+        raise BadRequest(
+            f"hex: function {frame[1]:02X} takes {size} bytes here, {size + 2} with CRC, not {len(frame)}"
+        )
+    if any(not rtu.fits(frame[:end]) for end in range(size + 2, len(frame) + 1, 2)):
+        raise BadCRC(f"hex: the CRC is {frame[size : size + 2].hex().upper()}, not {_crc(body)}")
+    return body
+
+
+def _without_crc(frame: bytes) -> bytes:
+    while rtu.fits(frame):
+        frame = frame[:-2]
+    return frame
+
+
+def _crc(body: bytes) -> str:
+    return rtu.crc(body).to_bytes(2, "little").hex().upper()
+
+
+def _integer(field: str, value: str, lowest: int, highest: int) -> int:
+    if not _INTEGER.fullmatch(value) or not lowest <= int(value) <= highest:
+        raise BadRequest(f"{field}: {shown(value)} is not an integer from {lowest} to {highest}")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    lowest, highest = _TIMEOUTS
+    if not _DECIMAL.fullmatch(value) or not lowest <= float(value) <= highest:
+        raise BadRequest(f"timeout: {shown(value)} is not a decimal from {lowest:g} to {highest:g} seconds")
+    return float(value)
