@@ -1,0 +1,198 @@
+"""
+An RTU slave over any Bus: it answers a serial master as the units would.
+
+Where a request ends is told by its content and its CRC (`pdu.request_size`);
+silence ends only what does not tell, and noise. On a line with other slaves
+their requests and replies are passed over. The line must not echo: what a
+slave has sent would look like a request, where the two are equal.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from lumina.errors import Cancelled, ExceptionReply, LuminaError, NoReply
+from lumina.interfaces import Bus, Terms
+from lumina.modbus import pdu, rtu
+from lumina.modbus.pdu import Reply, Request
+
+_BROADCAST = 0
+_EXCEPTION = 0x80
+
+
+class Slave(Protocol):
+    """
+    One serial line, whose master asks.
+
+    A master that asks anew has given up what it asked before: a slave never
+    answers two requests, and what has not been carried out yet is withdrawn.
+    Broadcasts, units that are not there, and damaged frames get silence.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        bus: Bus,
+        line: rtu.Line,
+        clock: Any,
+        turnaround: float | None = None,
+        units: Collection[int] | None = None,
+        slack: float = 0.02,
+        terms: Terms = Terms(),  # noqa: B008
+    ) -> None:
+        """
+        @param clock: monotonic time and timers.
+        @param turnaround: seconds from the end of a request to the reply, at
+            least; `None`: the line's gap, which the specification wants there
+            (Serial Line V1.02, 2.5.1.1).
+        @param units: whom to answer for; `None`: all that the bus knows, for
+            a line without other slaves.
+        @param slack: seconds that bytes may be held up before they are
+            delivered, as USB adapters do.
+        @param terms: how the bus is to carry the requests, and for whom.
+        """
+        self._bus = bus
+        self._clock = clock
+        self._turnaround = line.gap if turnaround is None else turnaround
+        self._units = units
+        self._terms = terms
+        self._lull = line.gap + slack
+        self._bytes = b""
+        self._silence: IDelayedCall | None = None
+        self._turn = 0
+        self._asked: Deferred[None] | None = None
+        self._reply: IDelayedCall | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        self._bytes += data
+        while size := _whole(self._bytes):
+            frame, self._bytes = self._bytes[:size], self._bytes[size:]
+            self._frame(frame)
+        # More than a frame that is none: noise without end must not be kept.
+        self._bytes = self._bytes[-rtu.MAX_FRAME :]
+        self._await_silence()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._give_up()
+        self._bytes = b""
+        self._await_silence()
+
+    def _await_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        if self._bytes:
+            self._silence = self._clock.callLater(self._lull, self._quiet)
+
+    def _quiet(self) -> None:
+        # Due timers run before reads: what the driver holds already still counts.
+        self._silence = self._clock.callLater(0, self._end)
+
+    def _end(self) -> None:
+        self._silence = None
+        rest, self._bytes = self._bytes, b""
+        self._frame(rest if rtu.fits(rest) else _last_request(rest))
+
+    def _frame(self, frame: bytes) -> None:
+        """@param frame: a sound one, of whomever; empty for none."""
+        if not frame or not _is_request(frame):
+            return
+        self._give_up()
+        unit, body = frame[0], frame[1:-2]
+        if self._units is not None and unit not in (*self._units, _BROADCAST):
+            return
+        due = self._clock.seconds() + self._turnaround
+        try:
+            request = pdu.parse(body)
+        except ExceptionReply as refused:
+            self._answer(refused.pdu, unit, due, self._turn)
+        else:
+            self._ask(unit, request, due)
+
+    def _ask(self, unit: int, request: Request, due: float) -> None:
+        if unit == _BROADCAST and not request.writes:
+            return
+        asked = self._bus.execute(unit, request, self._terms).addCallbacks(
+            _pdu, self._refusal, (), {}, (request,)
+        )
+        answered = asked.addCallback(self._answer, unit, due, self._turn)
+        if unit != _BROADCAST:
+            self._asked = answered
+
+    def _refusal(self, failure: Failure, request: Request) -> bytes:
+        """@return: the exception that says it; empty where a serial line has silence."""
+        error = failure.value
+        if isinstance(error, (NoReply, Cancelled, CancelledError)):
+            return b""
+        if isinstance(error, ExceptionReply):
+            return error.pdu
+        if isinstance(error, LuminaError):
+            return ExceptionReply(request.function, error.code).pdu
+        self._log.failure("asking for {request}", failure, request=request)
+        return ExceptionReply(request.function, LuminaError.code).pdu
+
+    def _answer(self, body: bytes, unit: int, due: float, turn: int) -> None:
+        if turn == self._turn and unit != _BROADCAST and body:
+            delay = max(0.0, due - self._clock.seconds())
+            self._reply = self._clock.callLater(delay, self._send, rtu.encode(unit, body))
+
+    def _send(self, frame: bytes) -> None:
+        self._reply = None
+        assert self.transport is not None
+        self.transport.write(frame)
+
+    def _give_up(self) -> None:
+        self._turn += 1
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.cancel()
+        if self._reply is not None:
+            self._reply.cancel()
+            self._reply = None
+
+
+def _pdu(reply: Reply) -> bytes:
+    return reply.pdu
+
+
+def _sizes(frame: bytes) -> list[int]:
+    """How long a frame that begins so must be at least, as a request and as a reply."""
+    sizes = (pdu.request_size(frame[1:]), pdu.reply_size(frame[1:]))
+    return [size + 3 for size in sizes if size is not None]
+
+
+def _whole(received: bytes) -> int:
+    """The length of the sound frame with which the bytes begin; 0 while there is none."""
+    if len(received) < rtu.MIN_FRAME:
+        return 0
+    return next((size for size in _sizes(received) if len(received) >= size and rtu.fits(received[:size])), 0)
+
+
+def _is_request(frame: bytes) -> bool:
+    """
+    Whether it may be one, as far as its length tells. A request of the wrong
+    length still is, as long as it has not that of a reply.
+    """
+    if frame[1] >= _EXCEPTION:
+        return False
+    came = len(frame) - 3
+    return came == pdu.request_size(frame[1:]) or came != pdu.reply_size(frame[1:])
+
+
+def _last_request(received: bytes) -> bytes:
+    """
+    The sound request that the bytes end in, empty if they end in none: it has
+    come behind noise, or behind the reply of another unit that was damaged.
+    """
+    for start in range(1, len(received) - rtu.MIN_FRAME + 1):
+        frame = received[start:]
+        size = pdu.request_size(frame[1:])
+        if size is not None and len(frame) == size + 3 and rtu.fits(frame):
+            return frame
+    return b""
