@@ -1,0 +1,27 @@
+"""A configuration in a few lines, for `lumina check-config`."""
+
+from collections.abc import Iterator
+
+from lumina.config.settings import Config, Listener, Port
+
+
+def summary(config: Config) -> Iterator[str]:
+    """One line for each thing that would run."""
+    for key, port in config.ports.items():
+        yield f"port {key}: {_line(port)}{_names(port)}"
+    for key, simulator in config.simulators.items():
+        yield f"simulator {key}: preset {simulator.preset}, seed {simulator.seed}"
+    for key, listener in config.listen.items():
+        yield f"listener {key}: {listener.kind} on {listener.address}, {_access(listener)}"
+
+
+def _line(port: Port) -> str:
+    return f"{port.device} at {port.line}" if port.is_serial else port.device
+
+
+def _names(port: Port) -> str:
+    return f", also called {', '.join(port.names)}" if port.names else ""
+
+
+def _access(listener: Listener) -> str:
+    return "reads and writes" if listener.writable else "read-only"

@@ -1,0 +1,119 @@
+"""
+What no single key can tell: two entries that want the same thing.
+
+The checks read the plain data of the file rather than validated settings, so
+that they speak in the same breath as the errors of single keys; whatever has
+not the right shape is passed over, since it is reported anyway.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from lumina.config import endpoints
+from lumina.config.endpoints import Endpoint
+
+Path = tuple[str | int, ...]
+Problem = tuple[Path, str]
+
+
+def problems(data: Any) -> Iterator[Problem]:
+    """Each conflict, as the path of the later entry and a sentence."""
+    if not isinstance(data, dict):
+        return
+    if not data.get("ports") and not data.get("simulators"):
+        yield ("ports",), "there is nothing to share; configure a port or a simulator"
+    if data.get("listen") == {}:
+        yield ("listen",), "nobody could ask; leave it out for a text listener on loopback, or configure one"
+    yield from _shared_devices(data)
+    yield from _shared_names(data)
+    yield from _shared_addresses(data)
+
+
+def names(data: Any) -> set[str]:
+    """What buses are called: keys of ports and simulators, devices, and other names."""
+    return {name for name, _, _ in _claims(data)} if isinstance(data, dict) else set()
+
+
+def _entries(data: dict[Any, Any], section: str) -> Iterator[tuple[str, dict[Any, Any]]]:
+    entries = data.get(section)
+    if isinstance(entries, dict):
+        yield from (
+            (key, entry if isinstance(entry, dict) else {})
+            for key, entry in entries.items()
+            if isinstance(key, str)
+        )
+
+
+def _endpoint(entry: dict[Any, Any]) -> Endpoint | None:
+    """What a listener opens; `None` where that is wrong or cannot be told."""
+    read = endpoints.line if entry.get("kind") == "rtu-slave" else endpoints.server
+    return _read(read, entry)
+
+
+def _read(read: Any, entry: dict[Any, Any]) -> Endpoint | None:
+    text = entry.get("endpoint")
+    try:
+        return read(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def _devices(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
+    """Each serial device: its path, who has it, and where that is said."""
+    for key, entry in _entries(data, "ports"):
+        endpoint = _read(endpoints.client, entry)
+        if endpoint and "device" in endpoint.options:
+            yield endpoint.options["device"], f"port '{key}'", ("ports", key, "endpoint")
+    for key, entry in _entries(data, "listen"):
+        endpoint = _endpoint(entry)
+        if endpoint and "device" in endpoint.options:
+            yield endpoint.options["device"], f"listener '{key}'", ("listen", key, "endpoint")
+
+
+def _shared_devices(data: dict[Any, Any]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for device, owner, path in _devices(data):
+        first = owners.setdefault(os.path.realpath(device), owner)
+        if first is not owner:
+            yield path, f"{first} has the device '{device}' already; a device has one entry"
+
+
+def _claims(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
+    """Each name of a bus: the name, whose it is, and where that is said."""
+    for key, entry in _entries(data, "ports"):
+        owner = f"port '{key}'"
+        yield key, owner, ("ports", key)
+        text = entry.get("endpoint")
+        if isinstance(text, str):
+            endpoint = _read(endpoints.client, entry)
+            device = endpoint.options.get("device", text) if endpoint else text
+            yield device, owner, ("ports", key, "endpoint")
+        listed = entry.get("names")
+        for index, name in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(name, str):
+                yield name, owner, ("ports", key, "names", index)
+    for key, _ in _entries(data, "simulators"):
+        yield key, f"simulator '{key}'", ("simulators", key)
+
+
+def _shared_names(data: dict[Any, Any]) -> Iterator[Problem]:
+    owners: dict[str, tuple[str, Path]] = {}
+    for name, owner, path in _claims(data):
+        first, first_path = owners.setdefault(name, (owner, path))
+        both_are_devices = path[-1] == first_path[-1] == "endpoint"
+        if first_path != path and not both_are_devices:
+            yield path, f"'{name}' is a name of {first} already; a name leads to one bus, and is written once"
+
+
+def _shared_addresses(data: dict[Any, Any]) -> Iterator[Problem]:
+    taken: list[tuple[str, Endpoint]] = []
+    for key, entry in _entries(data, "listen"):
+        endpoint = _endpoint(entry)
+        if endpoint is None or "device" in endpoint.options:
+            continue
+        for other, its in taken:
+            if endpoints.clash(endpoint, its):
+                yield ("listen", key, "endpoint"), f"listener '{other}' has this address already"
+                break
+        taken.append((key, endpoint))

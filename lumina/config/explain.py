@@ -1,0 +1,117 @@
+"""What pydantic found, in the operator's words and at its place in the file."""
+
+from collections.abc import Callable, Collection, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from lumina.config.marks import Document, Path, Problem
+from lumina.config.settings import Config, FrontEnds, listener_fields
+from lumina.plugins import nearest
+
+
+def problem(document: Document, error: ErrorDetails, front_ends: FrontEnds) -> Problem:
+    """
+    One error of a validation, as a sentence with its place.
+
+    @param front_ends: finds what other packages bring, to name the keys that they know.
+    """
+    path = _path(document, error["loc"])
+    if error["type"] == "missing":
+        return Problem(document.keys[path], (*path, error["loc"][-1]), "it is required, and not here")
+    if error["type"] in ("extra_forbidden", "invalid_key"):
+        return Problem(document.keys[path], path, _unknown_key(document.data, path, front_ends))
+    places = document.keys if error["loc"][-1:] == ("[key]",) else document.places
+    explain = _SENTENCES.get(error["type"], _in_general)
+    return Problem(places[path], path, explain(error))
+
+
+def _path(document: Document, loc: Path) -> Path:
+    """The part of a location that is in the file, without what pydantic adds to it."""
+    path: Path = ()
+    for part in loc:
+        if (*path, part) in document.places:
+            path = (*path, part)
+    return path
+
+
+def _unknown_key(data: Any, path: Path, front_ends: FrontEnds) -> str:
+    return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _known_keys(data, path[:-1], front_ends))}"
+
+
+def _known_keys(data: Any, path: Path, front_ends: FrontEnds) -> Collection[str]:
+    """The keys that may stand below a path."""
+    inside: Any = Config.model_fields
+    if path[:1] == ("listen",) and len(path) > 1:
+        inside, path = listener_fields(data["listen"][path[1]]["kind"], front_ends), path[2:]
+    for part in path:
+        # From the fields of a model to one of them, from a mapping or a list to what is in it.
+        inside = _bare(inside[part].annotation if isinstance(inside, dict) else get_args(inside)[-1])
+        if isinstance(inside, type) and issubclass(inside, BaseModel):
+            inside = inside.model_fields
+    keys: Collection[str] = inside.keys()
+    return keys
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without its conditions, and without `None`."""
+    while get_origin(annotation) in (Annotated, Union, UnionType):
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _got(error: ErrorDetails) -> str:
+    value = error["input"]
+    if isinstance(value, dict | list):
+        return f"got a {'mapping' if isinstance(value, dict) else 'list'}"
+    if value is None or isinstance(value, bool):
+        return f"got {'nothing' if value is None else str(value).lower()}"
+    return f"got '{value}'" if isinstance(value, str) else f"got {value}"
+
+
+def _wants(what: str) -> Callable[[ErrorDetails], str]:
+    return lambda error: f"it should be {what}; {_got(error)}"
+
+
+def _text(error: ErrorDetails) -> str:
+    quotes = "" if isinstance(error["input"], dict | list | None) else "; put it in quotes"
+    return f"it should be text; {_got(error)}{quotes}"
+
+
+def _beyond(limit: str, side: str) -> Callable[[ErrorDetails], str]:
+    return lambda error: f"{error['input']} is {side} the limit of {error['ctx'][limit]:g}"
+
+
+def _one_of(error: ErrorDetails) -> str:
+    allowed = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+    return f"it should be one of {', '.join(allowed)}; {_got(error)}"
+
+
+def _too_many(error: ErrorDetails) -> str:
+    return f"it should have at most {error['ctx']['max_length']} items; got {error['ctx']['actual_length']}"
+
+
+def _in_general(error: ErrorDetails) -> str:
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}; {_got(error)}"
+
+
+_SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
+    "value_error": lambda error: str(error["ctx"]["error"]),
+    "string_type": _text,
+    "int_type": _wants("a whole number"),
+    "float_type": _wants("a number"),
+    "finite_number": _wants("a finite number"),
+    "bool_type": _wants("true or false"),
+    "dict_type": _wants("a mapping of keys to values"),
+    "model_type": _wants("a mapping of keys to values"),
+    "list_type": _wants("a list"),
+    "tuple_type": _wants("a list"),
+    "literal_error": _one_of,
+    "too_long": _too_many,
+    "greater_than_equal": _beyond("ge", "below"),
+    "greater_than": _beyond("gt", "not above"),
+    "less_than_equal": _beyond("le", "above"),
+    "less_than": _beyond("lt", "not below"),
+}

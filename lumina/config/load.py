@@ -1,0 +1,71 @@
+"""
+A configuration file becomes frozen settings, or all that is wrong with it.
+
+Each error is one line, `file:line:column: key: sentence`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lumina.config import checks, explain
+from lumina.config.marks import Document, Problem
+from lumina.config.settings import Config, FrontEnds
+from lumina.errors import ConfigError
+from lumina.plugins import front_ends
+
+
+def load(path: str) -> Config:
+    """
+    Read a configuration file.
+
+    @raise ConfigError: it cannot be read, or is wrong; all errors at once.
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        raise ConfigError(
+            f"{path}:{line}:{column}: YAML: the byte {raw[error.start]:02X} is not UTF-8"
+        ) from error
+    return loads(text, path)
+
+
+def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
+    """
+    Read a configuration from memory.
+
+    @param name: stands in place of the file in errors.
+    @param front_ends: finds what other packages bring.
+    @raise ConfigError: it is wrong; all errors at once.
+    """
+    document = Document(text)
+    problems = list(document.problems)
+    if document.data is None and problems:
+        raise ConfigError("\n".join(_lines(name, problems)))
+    data = {} if document.data is None else document.data
+    problems += (Problem(document.place(path), path, sentence) for path, sentence in checks.problems(data))
+    try:
+        config = Config.model_validate(data, context={"buses": checks.names(data), "front_ends": front_ends})
+    except ValidationError as error:
+        problems += (explain.problem(document, each, front_ends) for each in error.errors())
+    if problems:
+        raise ConfigError("\n".join(_lines(name, problems)))
+    return config
+
+
+def _lines(name: str, problems: list[Problem]) -> Iterator[str]:
+    for place, path, sentence in sorted(problems, key=lambda problem: problem.place):
+        key = ".".join(map(str, path)) or "YAML"
+        yield f"{name}:{place.line}:{place.column}: {_printable(f'{key}: {sentence}')}"
+
+
+def _printable(text: str) -> str:
+    """A line of its own, whatever the file has in its keys and values."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

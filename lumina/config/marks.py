@@ -1,0 +1,130 @@
+"""
+YAML read so that each value remembers its place in the file.
+
+Keys given twice, keys that are not text or whole numbers, and values that YAML
+cannot make sense of are found here, all of them, with their places.
+"""
+
+from typing import Any, NamedTuple
+
+import yaml
+from yaml.nodes import MappingNode, Node, SequenceNode
+
+Path = tuple[str | int, ...]
+
+
+class Place(NamedTuple):
+    """Line and column, both from 1."""
+
+    line: int
+    column: int
+
+
+class Problem(NamedTuple):
+    """What is wrong, where; `path` leads from the top of the file to the key."""
+
+    place: Place
+    path: Path
+    sentence: str
+
+
+class Document:
+    """
+    A YAML file as plain data.
+
+    @ivar data: dicts, lists and scalars; `None` for an empty file.
+    @ivar places: where each path is: a scalar at its value, all else at its key.
+    @ivar keys: where the key of each path is.
+    @ivar problems: what was wrong with the YAML itself.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.data: Any = None
+        self.places: dict[Path, Place] = {(): Place(1, 1)}
+        self.keys: dict[Path, Place] = {(): Place(1, 1)}
+        self.problems: list[Problem] = []
+        try:
+            self._loader = yaml.SafeLoader(text)
+            node = self._loader.get_single_node()
+            self.data = None if node is None else self._plain(node, ())
+        except yaml.reader.ReaderError as error:
+            self._unreadable(text, error)
+        except yaml.MarkedYAMLError as error:
+            self._note(error.problem_mark or error.context_mark, (), _sentence(error))
+        except RecursionError:
+            self.problems.append(Problem(Place(1, 1), (), "nested too deeply, or an alias contains itself"))
+
+    def place(self, path: Path) -> Place:
+        """Where a path is; for what is not in the file, where it would have to be."""
+        while path not in self.places:
+            path = path[:-1]
+        return self.places[path]
+
+    def _unreadable(self, text: str, error: yaml.reader.ReaderError) -> None:
+        before = text[: error.position].split("\n")
+        place = Place(len(before), len(before[-1]) + 1)
+        self.problems.append(
+            Problem(place, (), f"the character {chr(error.character)!r} is not allowed in YAML")
+        )
+
+    def _note(self, mark: Any, path: Path, sentence: str) -> None:
+        self.problems.append(Problem(_place(mark), path, sentence))
+
+    def _plain(self, node: Node, path: Path) -> Any:
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self._item(child, child, (*path, index)) for index, child in enumerate(node.value)]
+        try:
+            return self._loader.construct_object(node)
+        except ValueError:  # a date that no calendar has, a number that is none
+            self._note(
+                node.start_mark, path, f"'{node.value}' makes no sense; put it in quotes if it is text"
+            )
+        except yaml.constructor.ConstructorError as error:
+            self._note(node.start_mark, path, _sentence(error))
+        return None
+
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str | int, Any]:
+        self._refuse_twice(node, path)
+        self._loader.flatten_mapping(node)
+        chosen: dict[str | int, tuple[Node, Node]] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node, path)
+            if key is not None:
+                chosen[key] = (key_node, value_node)
+        return {key: self._item(*nodes, (*path, key)) for key, nodes in chosen.items()}
+
+    def _item(self, key_node: Node, node: Node, path: Path) -> Any:
+        self.keys[path] = _place(key_node.start_mark)
+        self.places[path] = _place((key_node if isinstance(node, MappingNode) else node).start_mark)
+        return self._plain(node, path)
+
+    def _key(self, node: Node, path: Path) -> str | int | None:
+        key = self._plain(node, path) if isinstance(node, yaml.ScalarNode) else None
+        if isinstance(key, str) or type(key) is int:
+            return key
+        shown = f"'{node.value}'" if isinstance(node, yaml.ScalarNode) else "a list or a mapping"
+        self._note(node.start_mark, path, f"{shown} cannot be a key as it is; put it in quotes")
+        return None
+
+    def _refuse_twice(self, node: MappingNode, path: Path) -> None:
+        """Before keys of others are merged in by `<<`, which one's own may replace."""
+        first: dict[tuple[str, str], int] = {}
+        for key_node, _ in node.value:
+            line = _place(key_node.start_mark).line
+            before = first.setdefault((key_node.tag, str(key_node.value)), line)
+            if before is not line and isinstance(key_node, yaml.ScalarNode):
+                self._note(
+                    key_node.start_mark,
+                    (*path, key_node.value),
+                    f"the key is here twice, first in line {before}",
+                )
+
+
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    return "; ".join(part for part in (error.problem, error.context) if part)

@@ -1,0 +1,94 @@
+"""The `lumina` command."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+from twisted.trial.unittest import SynchronousTestCase
+
+from lumina.cli.main import main
+
+GOOD = """
+ports:
+  greenhouse:
+    endpoint: serial:/dev/ttyUSB0:baudrate=19200:parity=E
+    names: [/dev/ttyAMA1, old]
+  remote: {endpoint: "tcp:ser2net.local:4001"}
+simulators:
+  plant: {preset: greenhouse, seed: 7}
+listen:
+  here: {kind: text, endpoint: tcp:8888}
+  there: {kind: text, endpoint: "tcp:8889:interface=0.0.0.0"}
+"""
+
+
+class CommandTests(SynchronousTestCase):
+    def run_lumina(self, *arguments: str) -> Result:
+        """What the command prints, and its exit status."""
+        return CliRunner().invoke(main, arguments)
+
+    def check(self, text: str) -> tuple[str, Result]:
+        """`lumina check-config` on a file with this text."""
+        path = self.mktemp()
+        Path(path).write_text(text)
+        return path, self.run_lumina("check-config", path)
+
+    def test_version(self) -> None:
+        """
+        `lumina --version` says which version is installed.
+        """
+        result = self.run_lumina("--version")
+        self.assertEqual((result.exit_code, result.output.split()[-1]), (0, version("lumina")))
+
+    def test_help(self) -> None:
+        """
+        `lumina --help` lists the commands, and so does `-h`.
+        """
+        for option in ("--help", "-h"):
+            result = self.run_lumina(option)
+            self.assertEqual(result.exit_code, 0)
+            self.assertIn("check-config", result.output)
+
+    def test_good_file(self) -> None:
+        """
+        A good configuration is summed up: buses, listeners, and who may write.
+        """
+        _, result = self.check(GOOD)
+        self.assertEqual(
+            (result.exit_code, result.stdout.splitlines(), result.stderr),
+            (
+                0,
+                [
+                    "port greenhouse: /dev/ttyUSB0 at 19200 8E1, also called /dev/ttyAMA1, old",
+                    "port remote: tcp:ser2net.local:4001",
+                    "simulator plant: preset greenhouse, seed 7",
+                    "listener here: text on tcp:8888:interface=127.0.0.1, reads and writes",
+                    "listener there: text on tcp:8889:interface=0.0.0.0, read-only",
+                ],
+                "",
+            ),
+        )
+
+    def test_bad_file(self) -> None:
+        """
+        Errors go to stderr, one to a line; the exit status is 1, and there is no traceback.
+        """
+        path, result = self.check("ports:\n  a: {timeout: 0}\n")
+        self.assertEqual((result.exit_code, result.stdout), (1, ""))
+        self.assertEqual(
+            result.stderr.splitlines(),
+            [
+                f"{path}:2:3: ports.a.endpoint: it is required, and not here",
+                f"{path}:2:16: ports.a.timeout: 0 is below the limit of 0.01",
+            ],
+        )
+
+    def test_missing_file(self) -> None:
+        """
+        A file that is not there is an error like any other.
+        """
+        result = self.run_lumina("check-config", "/nonexistent/lumina.yaml")
+        self.assertEqual(
+            (result.exit_code, result.stderr),
+            (1, "/nonexistent/lumina.yaml: cannot be read: No such file or directory\n"),
+        )

@@ -1,0 +1,474 @@
+"""Configuration: what is said about what is wrong."""
+
+from pathlib import Path
+
+from lumina.config.load import load, loads
+from lumina.errors import ConfigError
+from tests.test_config import PORT, ConfigCase
+
+
+class ErrorTests(ConfigCase):
+    def test_all_at_once(self) -> None:
+        """
+        Errors of every sort are reported together, in the order of the file.
+        """
+        text = (
+            "ports:\n"
+            "  bus1:\n"
+            "    endpoint: serial:/dev/ttyUSB0:parity=even\n"
+            "    timeout: 0.001\n"
+            "    timout: 3\n"
+            "  bus2: {endpoint: serial:/dev/ttyUSB0}\n"
+            "  bus3: {endpoint: serial:/dev/ttyUSB0, names: [bus2]}\n"
+            "  bus3: {}\n"
+            "listen:\n"
+            "  text: {kind: txt, endpoint: tcp:8888}\n"
+        )
+        self.assertSays(
+            text,
+            "f:3:15: ports.bus1.endpoint: parity 'even' is none of N, E, O",
+            "f:4:14: ports.bus1.timeout: 0.001 is below the limit of 0.01",
+            "f:5:5: ports.bus1.timout: unknown key 'timout'; did you mean 'timeout'?",
+            "f:8:3: ports.bus3: the key is here twice, first in line 7",
+            "f:8:3: ports.bus3.endpoint: it is required, and not here",
+            "f:10:16: listen.text.kind: no kind of listener is called 'txt'; did you mean 'text'?",
+        )
+
+    def test_syntax(self) -> None:
+        """
+        What is not YAML is reported where it stops to be.
+        """
+        self.assertSays(
+            "ports: {a\n",
+            "f:2:1: YAML: expected ',' or '}', but got '<stream end>'; while parsing a flow mapping",
+        )
+        (error,) = self.errors("ports:\n\tbus: 3\n")
+        self.assertRegex(error, r"^f:2:1: YAML: found character '\\t' that cannot start any token")
+
+    def test_control_character(self) -> None:
+        """
+        A character that YAML does not allow is named, with its place.
+        """
+        self.assertSays("log:\n  a\x07", "f:2:4: YAML: the character '\\x07' is not allowed in YAML")
+
+    def test_two_documents(self) -> None:
+        """
+        A file holds one document.
+        """
+        (error,) = self.errors(f"{PORT}---\n{PORT}")
+        self.assertRegex(error, "^f:2:1: YAML: but found another document")
+
+    def test_not_a_mapping(self) -> None:
+        """
+        A file that is a list or a word is not a configuration.
+        """
+        self.assertSays("ports", "f:1:1: YAML: it should be a mapping of keys to values; got 'ports'")
+        self.assertSays("[1]", "f:1:1: YAML: it should be a mapping of keys to values; got a list")
+
+    def test_nothing_to_share(self) -> None:
+        """
+        A configuration without any bus, or without any listener, is a mistake.
+        """
+        sentence = "ports: there is nothing to share; configure a port or a simulator"
+        self.assertSays("", f"f:1:1: {sentence}")
+        self.assertSays("# all of it\nports: {}\n", f"f:2:1: {sentence}")
+        self.assertSays(
+            PORT + "listen: {}\n",
+            "f:2:1: listen: nobody could ask; leave it out for a text listener on loopback, or configure one",
+        )
+
+    def test_duplicate_key(self) -> None:
+        """
+        A key given twice is never silently the last one.
+        """
+        self.assertSays(
+            self.port("endpoint: serial:/dev/ttyS1\n    timeout: 1\n    timeout: 2"),
+            "f:5:5: ports.bus.timeout: the key is here twice, first in line 4",
+        )
+
+    def test_keys_that_are_no_text(self) -> None:
+        """
+        YAML reads a bare `on` as true; that is said, not guessed about.
+        """
+        self.assertSays(
+            PORT.replace("bus", "on") + "simulators: {[a]: 1, s: {preset: meter}}\n",
+            "f:1:9: ports: 'on' cannot be a key as it is; put it in quotes",
+            "f:2:14: simulators: a list or a mapping cannot be a key as it is; put it in quotes",
+        )
+
+    def test_values_of_no_sense(self) -> None:
+        """
+        A date that no calendar has, or a tag that nobody defined, is an error.
+        """
+        errors = self.errors(self.port("endpoint: 2024-13-45\n    timeout: !soon 3"))
+        self.assertIn(
+            "f:3:15: ports.bus.endpoint: '2024-13-45' makes no sense; put it in quotes if it is text", errors
+        )
+        self.assertTrue(
+            any(error.startswith("f:4:14: ports.bus.timeout: could not determine") for error in errors)
+        )
+
+    def test_alias_of_itself(self) -> None:
+        """
+        A structure that contains itself ends in a sentence.
+        """
+        self.assertSays("ports: &a {b: *a}", "f:1:1: YAML: nested too deeply, or an alias contains itself")
+
+    def test_unreadable(self) -> None:
+        """
+        A file that is not there, is a directory, or is not UTF-8 gives a sentence.
+        """
+        for path, sentence in (("/nonexistent/x.yaml", "No such file or directory"), ("/", "Is a directory")):
+            error = self.assertRaises(ConfigError, load, path)
+            self.assertEqual(str(error), f"{path}: cannot be read: {sentence}")
+        path = self.mktemp()
+        Path(path).write_bytes(b"log:\n  \xe9")
+        error = self.assertRaises(ConfigError, load, path)
+        self.assertEqual(str(error), f"{path}:2:3: YAML: the byte E9 is not UTF-8")
+
+    def test_types(self) -> None:
+        """
+        A value of the wrong type is named, and what is wanted.
+        """
+        for key, value, sentence in (
+            ("endpoint", "7", "it should be text; got 7; put it in quotes"),
+            ("endpoint", "[]", "it should be text; got a list"),
+            ("names", "x", "it should be a list; got 'x'"),
+            ("timeout", "'1'", "it should be a number; got '1'"),
+            ("timeout", "true", "it should be a number; got true"),
+            ("timeout", ".nan", "it should be a finite number; got nan"),
+            ("retries", "1.5", "it should be a whole number; got 1.5"),
+            ("echo", "1", "it should be true or false; got 1"),
+            ("units", "[]", "it should be a mapping of keys to values; got a list"),
+            ("units", "{1: 2}", "it should be a mapping of keys to values; got 2"),
+            ("baudrates", "[300, 400, 500]", "it should have at most 2 items; got 3"),
+        ):
+            endpoint = "" if key == "endpoint" else "endpoint: serial:/dev/ttyS1\n    "
+            (error,) = self.errors(self.port(f"{endpoint}{key}: {value}"))
+            self.assertEqual(error.split(": ", 2)[2], sentence)
+
+    def test_nothing_where_a_value_is_due(self) -> None:
+        """
+        A key with nothing after it is not a default.
+        """
+        self.assertSays(
+            self.port("endpoint: serial:/dev/ttyS1\n    timeout:"),
+            "f:4:13: ports.bus.timeout: it should be a number; got nothing",
+        )
+
+    def test_limits(self) -> None:
+        """
+        A number beyond its limit is reported with the limit; the limits themselves are fine.
+        """
+        limits = {
+            "timeout": (0.01, 300),
+            "gap": (0, 60),
+            "turnaround": (0, 60),
+            "slack": (0, 1),
+            "retries": (0, 10),
+            "queue": (1, 100000),
+            "queue_per_client": (1, 100000),
+        }
+        for key, (lowest, highest) in limits.items():
+            start = f"{{endpoint: serial:/dev/ttyS1, {key}: "
+            for good in (lowest, highest):
+                loads(self.port(f"{start}{good}}}"), "f")
+            (below,) = self.errors(self.port(f"{start}{lowest - 1}}}"))
+            (above,) = self.errors(self.port(f"{start}{highest + 1}}}"))
+            self.assertTrue(
+                below.endswith(f"ports.bus.{key}: {lowest - 1} is below the limit of {lowest:g}"), below
+            )
+            self.assertTrue(
+                above.endswith(f"ports.bus.{key}: {highest + 1} is above the limit of {highest:g}"), above
+            )
+
+    def test_units(self) -> None:
+        """
+        A unit is 1 to 255; broadcast has no settings of its own.
+        """
+        self.assertSays(
+            self.port("{endpoint: serial:/dev/ttyS1, units: {0: {}, 256: {}, '3': {}}}"),
+            "f:3:43: ports.bus.units.0: 0 is below the limit of 1",
+            "f:3:50: ports.bus.units.256: 256 is above the limit of 255",
+            "f:3:59: ports.bus.units.3: it should be a whole number; got '3'",
+        )
+
+    def test_unknown_keys(self) -> None:
+        """
+        An unknown key is an error at every level, with a guess or the keys that there are.
+        """
+        text = (
+            "prots:\n"
+            "ports: {bus: {endpoint: serial:/dev/ttyS1, nmes: [], units: {1: {gpa: 1}}}}\n"
+            "listen: {text: {kind: text, endpoint: tcp:1, dialekt: auto, x: 1}}\n"
+            "log: {levle: info}\n"
+        )
+        self.assertEqual(
+            [error.split("unknown key ")[1] for error in self.errors(text)],
+            [
+                "'prots'; did you mean 'ports'?",
+                "'nmes'; did you mean 'names'?",
+                "'gpa'; did you mean 'gap'?",
+                "'dialekt'; did you mean 'dialect'?",
+                "'x'; known: connections, connections_per_address, dialect, endpoint, idle, kind, read_only",
+                "'levle'; did you mean 'level'?",
+            ],
+        )
+
+    def test_port_called_as_a_key(self) -> None:
+        """
+        A port may be called `units`, or `endpoint`: guesses stay those of a port.
+        """
+        self.assertSays(
+            "ports: {units: {endpoint: serial:/dev/ttyS1, timout: 3}}",
+            "f:1:46: ports.units.timout: unknown key 'timout'; did you mean 'timeout'?",
+        )
+
+    def test_keys(self) -> None:
+        """
+        The key of a port can be typed by every client: no colon, no blank, 64 characters at most.
+        """
+        for key in ("a b", "a:b", "é", "", "x" * 65):
+            (error,) = self.errors(f"ports: {{'{key}': {{endpoint: serial:/dev/ttyS1}}}}")
+            self.assertIn(f"'{key}' is not a key: 1 to 64 of the letters", error)
+        loads(f"ports: {{'{'x' * 64}': {{endpoint: serial:/dev/ttyS1}}}}", "f")
+
+    def test_key_and_value(self) -> None:
+        """
+        A wrong key is reported at the key, a wrong value at the value.
+        """
+        first, second = self.errors("ports: {'a b': 5}")
+        self.assertTrue(first.startswith("f:1:9: ports.a b: 'a b' is not a key"), first)
+        self.assertEqual(second, "f:1:16: ports.a b: it should be a mapping of keys to values; got 5")
+
+    def test_names(self) -> None:
+        """
+        A name can be sent on a line of text: printable, without a blank.
+        """
+        (error,) = self.errors(self.port("{endpoint: serial:/dev/ttyS1, names: ['a b']}"))
+        self.assertIn("ports.bus.names.0: 'a b' is not a name", error)
+
+    def test_unprintable(self) -> None:
+        """
+        Whatever is in a value, its error is one line that can be shown.
+        """
+        self.assertSays(
+            'ports: {b: {endpoint: "serial:/dev/tty\\0", names: ["a\\nb"]}}',
+            "f:1:23: ports.b.endpoint: it contains a character that cannot be printed",
+            "f:1:52: ports.b.names.0: 'a\\nb' is not a name: "
+            "1 to 255 printable ASCII characters, and no blank",
+        )
+
+    def test_choices(self) -> None:
+        """
+        One of a few words is wanted: they are listed.
+        """
+        self.assertSays(
+            self.listener("endpoint: tcp:1\n    dialect: x") + "log: {level: loud}\n",
+            "f:6:14: listen.door.dialect: it should be one of auto, documented, timestamped, bare; got 'x'",
+            "f:7:14: log.level: it should be one of debug, info, warn, error; got 'loud'",
+        )
+
+    def test_preset(self) -> None:
+        """
+        A simulator that lumina does not have is reported, with those that it has.
+        """
+        self.assertSays(
+            "simulators: {plant: {preset: gren}}",
+            "f:1:30: simulators.plant.preset: no preset is called 'gren'; known: greenhouse, meter",
+        )
+
+    def test_speeds(self) -> None:
+        """
+        A port's own speed must be one that may be asked for.
+        """
+        self.assertSays(
+            self.port("endpoint: serial:/dev/ttyS1:baudrate=110"),
+            "f:2:3: ports.bus: its own speed, 110, is outside of its baudrates, 300 to 921600",
+        )
+        self.assertSays(
+            self.port("{endpoint: serial:/dev/ttyS1, baudrates: [9600, 300]}"),
+            "f:3:46: ports.bus.baudrates: the lowest, 9600, is above the highest, 300",
+        )
+        (error,) = self.errors(self.port("{endpoint: serial:/dev/ttyS1, baudrates: [9600]}"))
+        self.assertIn("ports.bus.baudrates.1: it is required, and not here", error)
+
+
+class ConflictTests(ConfigCase):
+    def two_listeners(self, one: str, other: str) -> str:
+        """A configuration with two text listeners, `a` and `b`."""
+        entries = (f"  {key}: {{kind: text, endpoint: '{end}'}}\n" for key, end in (("a", one), ("b", other)))
+        return f"{PORT}listen:\n{''.join(entries)}"
+
+    def test_one_device_two_ports(self) -> None:
+        """
+        A device has one port, whatever speeds its units have, and by whatever link it is found.
+        """
+        link = self.mktemp()
+        Path(link).symlink_to("/dev/ttyUSB0")
+        for device in ("/dev/ttyUSB0:baudrate=19200", link):
+            self.assertSays(
+                f"{PORT[:-2]}, two: {{endpoint: 'serial:{device}'}}}}",
+                "f:1:65: ports.two.endpoint: port 'bus' has the device '"
+                + device.partition(":")[0]
+                + "' already; a device has one entry",
+            )
+
+    def test_port_and_slave_on_one_device(self) -> None:
+        """
+        What lumina asks on, it cannot answer on.
+        """
+        self.assertSays(
+            PORT + "listen: {l: {kind: rtu-slave, endpoint: 'serial:/dev/ttyUSB0', bus: bus}}",
+            "f:2:41: listen.l.endpoint: port 'bus' has the device '/dev/ttyUSB0' already; "
+            "a device has one entry",
+        )
+
+    def test_one_name_two_buses(self) -> None:
+        """
+        A name leads to one bus, be it a key, a device or another name.
+        """
+        ports = (
+            "ports:\n"
+            "  a: {endpoint: serial:/dev/ttyS1, names: [x, b, x]}\n"
+            "  b: {endpoint: serial:/dev/ttyS2, names: [/dev/ttyS1]}\n"
+            "simulators: {a: {preset: meter}}\n"
+        )
+        self.assertEqual(
+            [error.split(";")[0] for error in self.errors(ports)],
+            [
+                "f:2:50: ports.a.names.2: 'x' is a name of port 'a' already",
+                "f:3:3: ports.b: 'b' is a name of port 'a' already",
+                "f:3:44: ports.b.names.0: '/dev/ttyS1' is a name of port 'a' already",
+                "f:4:14: simulators.a: 'a' is a name of port 'a' already",
+            ],
+        )
+
+    def test_no_such_bus(self) -> None:
+        """
+        A reference to nothing is reported with the nearest name.
+        """
+        self.assertSays(
+            PORT + "listen: {l: {kind: rtu-slave, endpoint: 'pty:/run/l', bus: /dev/ttyUSB1}}",
+            "f:2:60: listen.l.bus: no bus is called '/dev/ttyUSB1'; did you mean '/dev/ttyUSB0'?",
+        )
+
+    def test_one_address_two_listeners(self) -> None:
+        """
+        Two listeners cannot have one address; all interfaces include each of them.
+        """
+        for one, other in (
+            ("tcp:8888", "tcp:8888:interface=127.0.0.1"),
+            ("tcp:8888", "tcp:8888:interface=0.0.0.0"),
+            ("unix:/run/a", "unix:/run/a:mode=600"),
+            ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
+        ):
+            text = self.two_listeners(one, other)
+            self.assertSays(text, "f:4:29: listen.b.endpoint: listener 'a' has this address already")
+
+    def test_different_addresses(self) -> None:
+        """
+        Different ports, interfaces or paths do not disturb each other, and port 0 is any free one.
+        """
+        for one, other in (
+            ("tcp:8888", "tcp:8889"),
+            ("tcp:8888", "tcp:8888:interface=192.0.2.7"),
+            ("tcp:0", "tcp:0"),
+            ("unix:/run/a", "unix:/run/b"),
+            ("systemd:domain=INET:index=0", "systemd:domain=INET:index=1"),
+        ):
+            text = self.two_listeners(one, other)
+            self.assertEqual(len(loads(text, "f").listen), 2)
+
+
+class EndpointTests(ConfigCase):
+    def said(self, endpoint: str) -> str:
+        """What is said about the endpoint of a port."""
+        (error,) = self.errors(self.port(f"endpoint: '{endpoint}'"))
+        return error.removeprefix("f:3:15: ports.bus.endpoint: ")
+
+    def said_listening(self, endpoint: str) -> str:
+        """What is said about the endpoint of a listener."""
+        (error,) = self.errors(self.listener(f"endpoint: '{endpoint}'"))
+        return error.removeprefix("f:5:15: listen.door.endpoint: ")
+
+    def test_serial(self) -> None:
+        """
+        Each argument of a serial device is checked, before it is opened.
+        """
+        for argument, sentence in {
+            "baudrate=fast": "baudrate 'fast' is not a whole number from 50 to 4000000",
+            "baudrate=49": "baudrate '49' is not a whole number from 50 to 4000000",
+            "parity=e": "parity 'e' is none of N, E, O",
+            "stopbits=3": "stopbits '3' is none of 1, 1.5, 2",
+            "bytesize=9": "bytesize '9' is none of 7, 8",
+            "baud=9600": "unknown argument 'baud'; did you mean 'baudrate'?",
+            "parity=E:parity=N": "parity is given twice, as 'E' and as 'N'",
+            "9600": "what is '9600'? Write baudrate=9600 for the speed",
+        }.items():
+            self.assertEqual(self.said(f"serial:/dev/ttyS1:{argument}"), sentence)
+
+    def test_colons_in_device(self) -> None:
+        """
+        A device path with bare colons is met with the way to write it.
+        """
+        self.assertEqual(
+            self.said("serial:/dev/serial/by-path/pci-0000:00:14.0-port0:baudrate=9600"),
+            "'00' is one argument too many; a colon inside of a value is written '\\:', "
+            "such as /dev/serial/by-path/pci-0000\\:00\\:14.0-port0",
+        )
+
+    def test_incomplete(self) -> None:
+        """
+        An endpoint without its device, host, port or path is incomplete.
+        """
+        for endpoint, name in {
+            "serial:": "device",
+            "tcp:a": "port",
+            "tcp:host=a": "port",
+            "unix:": "path",
+        }.items():
+            self.assertEqual(self.said(endpoint), f"it has no {name}")
+        self.assertEqual(self.said("serial:/dev/ttyS1\\"), "it ends in a backslash with nothing to escape")
+
+    def test_type(self) -> None:
+        """
+        An unknown type of endpoint is met with the nearest one.
+        """
+        self.assertEqual(
+            self.said("seriel:/dev/ttyS1"),
+            "an endpoint begins with its type and a colon; 'seriel' is none; did you mean 'serial'?",
+        )
+        self.assertIn("'/dev/ttyS1' is none; known: ", self.said("/dev/ttyS1"))
+        self.assertIn("'tpc' is none; did you mean 'tcp'?", self.said_listening("tpc:8888"))
+
+    def test_tcp_port(self) -> None:
+        """
+        A TCP port is a number up to 65535.
+        """
+        self.assertEqual(self.said("tcp:a:0"), "port '0' is not a whole number from 1 to 65535")
+        self.assertEqual(
+            self.said_listening("tcp:65536"), "port '65536' is not a whole number from 0 to 65535"
+        )
+
+    def test_interface(self) -> None:
+        """
+        An interface is an address, not the name of a network card, and never empty.
+        """
+        for wrong in ("eth0", ""):
+            self.assertIn(
+                f"interface '{wrong}' is not an IP address",
+                self.said_listening(f"tcp:8888:interface={wrong}"),
+            )
+        self.assertEqual(
+            self.said_listening("tcp:8888:interface=::1"),
+            "an argument is empty; a colon inside of a value is written '\\:'",
+        )
+
+    def test_mode(self) -> None:
+        """
+        The mode of a UNIX socket is octal.
+        """
+        self.assertEqual(
+            self.said_listening("unix:/run/a:mode=rw"), "mode 'rw' is not an octal number, such as 660"
+        )
