@@ -1,0 +1,108 @@
+"""Services that lumina is put together from, whatever it carries."""
+
+import os
+import socket
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+#: Seconds that clients get to read their last answers when lumina stops.
+FAREWELL = 2.0
+
+#: Keepalive: a peer that has vanished is noticed within a minute.
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+
+
+class InTurn(MultiService):
+    """Stops its children one by one, last started first."""
+
+    _log = Logger()
+
+    def stopService(self) -> Deferred[None]:
+        self.running = 0
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for child in reversed(self.services):
+            try:
+                await maybeDeferred(child.stopService)
+            except Exception:
+                self._log.failure("stopping {child}", child=child)
+
+
+class Listener(Service):
+    """An address that is listened on; one that is taken ends the start."""
+
+    _log = Logger()
+
+    def __init__(self, name: str, address: str, factory: IProtocolFactory, reactor: Any) -> None:
+        """
+        @param address: a server endpoint string.
+        """
+        self._name = name
+        self._address = address
+        self._factory = factory
+        self._endpoint = serverFromString(reactor, address)
+        self._listening: IListeningPort | None = None
+
+    def privilegedStartService(self) -> None:
+        """@raise SystemExit: a sentence, when the address cannot be listened on."""
+        super().privilegedStartService()
+        self._listen()
+
+    def startService(self) -> None:
+        super().startService()
+        if self._listening is None:
+            self._listen()
+
+    def stopService(self) -> "Deferred[object]":
+        super().stopService()
+        listening, self._listening = self._listening, None
+        return maybeDeferred(listening.stopListening) if listening else maybeDeferred(bool)
+
+    def _listen(self) -> None:
+        failures: list[Failure] = []
+        self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)
+        if failures:
+            why = _sentence(failures[0].value)
+            raise SystemExit(f"lumina: listen.{self._name}: cannot listen on {self._address}: {why}")
+
+    def _opened(self, listening: IListeningPort) -> None:
+        self._listening = listening
+        handle = getattr(listening, "getHandle", bool)()
+        if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
+            # Connections inherit these when they are accepted.
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE.items():
+                handle.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._log.info("{name}: listening on {address}", name=self._name, address=self._address)
+
+
+class Farewell(Service):
+    """
+    Lets the clients of a front end have their last answers.
+
+    A factory takes part that has `close() -> Deferred`, which fires when its
+    connections are gone.
+    """
+
+    def __init__(self, factory: IProtocolFactory, reactor: Any) -> None:
+        self._factory = factory
+        self._reactor = reactor
+
+    def stopService(self) -> "Deferred[object]":
+        super().stopService()
+        closed: Deferred[object] = maybeDeferred(getattr(self._factory, "close", bool))
+        return closed.addTimeout(FAREWELL, self._reactor).addErrback(lambda _: None)
+
+
+def _sentence(error: BaseException | None) -> str:
+    if isinstance(error, CannotListenError):
+        error = error.socketError
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)

@@ -1,0 +1,249 @@
+"""
+`twistd lumina`: where the parts meet, and nowhere else.
+
+The configuration becomes services: simulated lines, ports, listeners. They
+stop one after the other, last started first: nobody new is let in, the
+exchange in flight ends, and its answer is delivered.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from typing import Any, ClassVar
+
+from twisted.application.internet import ClientService
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, Logger
+from twisted.python import usage
+from twisted.python.components import Componentized
+
+from lumina import plugins
+from lumina.access import Access
+from lumina.bus.guard import Guard
+from lumina.bus.port import Port
+from lumina.bus.settings import PortSettings, UnitSettings
+from lumina.config import load, settings
+from lumina.errors import ConfigError
+from lumina.frontends.slave import Slave
+from lumina.frontends.text import TextFactory
+from lumina.interfaces import Bus, Site, Terms, Watcher
+from lumina.services import Farewell, InTurn, Listener
+from lumina.simulator.preset import bank
+from lumina.watch.logs import LoggedTraffic, observer
+from lumina.watch.overview import LiveOverview
+
+#: Read when no file is named, if it exists.
+DEFAULT_FILE = Path("/etc/lumina/lumina.yaml")
+
+#: Device names that the demonstration answers to.
+DEMONSTRATED = ("/dev/ttyAMA1", "/dev/ttyAMA2", "/dev/ttyAMA3", "/dev/ttyAMA4")
+
+#: A line for telnet, as documented.
+EXAMPLE = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
+
+#: Seconds that a serial master's request may wait for its turn on another bus.
+MASTER_PATIENCE = 1.0
+
+#: Files that may be open: each client is one, and the usual limit is 1024.
+FILES = 65536
+
+
+class Options(usage.Options):
+    """The command line of `twistd lumina`."""
+
+    optParameters: ClassVar = [
+        ["config", "c", None, f"Configuration; without it {DEFAULT_FILE}, if it exists."]
+    ]
+    longdesc = "Without any configuration a demonstration runs: two simulated serial buses, values that move."
+
+    def postOptions(self) -> None:
+        try:
+            self["settings"], self["demonstration"] = configuration(self["config"])
+        except ConfigError as error:
+            raise SystemExit(str(error)) from None
+
+
+def configuration(named: str | None) -> tuple[settings.Config, Path | None]:
+    """
+    What is to run.
+
+    @param named: the file that the command line names.
+    @return: the settings, and the demonstration's own directory if it is the
+        demonstration.
+    @raise ConfigError: what is wrong with it, or why there is none.
+    """
+    if named is not None or DEFAULT_FILE.exists():
+        return load.load(named or str(DEFAULT_FILE)), None
+    missing = f"{DEFAULT_FILE} does not exist, and no other configuration is named with -c;"
+    if "NOTIFY_SOCKET" in os.environ:
+        raise ConfigError(f"{missing} the demonstration does not run as a system service")
+    if real := [device for device in DEMONSTRATED if os.path.lexists(device)]:
+        raise ConfigError(f"{missing} the demonstration would answer for {real[0]}, which is a real device")
+    directory = Path(tempfile.mkdtemp(prefix="lumina-"))
+    template = (resources.files("lumina") / "demonstration.yaml").read_text()
+    return load.loads(template.replace("DIRECTORY", str(directory)), "demonstration.yaml"), directory
+
+
+class Root(InTurn):
+    """All of lumina; it brings its own log observer, with the configured level."""
+
+    def __init__(self, log_observer: ILogObserver | None) -> None:
+        super().__init__()
+        self._observer = log_observer
+
+    def setServiceParent(self, parent: IService) -> None:
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
+
+
+class Demonstration(Service):
+    """Says that the values are invented, and tidies up after itself."""
+
+    _log = Logger()
+
+    def __init__(self, directory: Path, addresses: list[str]) -> None:
+        self._directory = directory
+        self._addresses = ", ".join(addresses)
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        self._log.info(
+            "This is the demonstration: two simulated serial buses, with invented values that move."
+        )
+        self._log.info("It listens on {addresses}; try: telnet 127.0.0.1 8888", addresses=self._addresses)
+        self._log.info("Then paste this line: {example}", example=EXAMPLE)
+
+    def stopService(self) -> None:
+        super().stopService()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def makeService(options: Options) -> Root:
+    """The whole of lumina, from its command line."""
+    from twisted.internet import reactor as global_reactor
+
+    reactor: Any = global_reactor
+    if not reactor.getDelayedCalls():
+        reactor.seconds = time.monotonic  # a step of the wall clock moves no timer
+    reactor.callWhenRunning(_exit_cleanly, reactor)
+    _raise_file_limit()
+    config: settings.Config = options["settings"]
+    root = Root(_log_observer(options.parent or {}, config.log.level))
+    if options["demonstration"] is not None:
+        addresses = [
+            each.address for each in config.listen.values() if not isinstance(each, settings.RTUSlave)
+        ]
+        Demonstration(options["demonstration"], addresses).setServiceParent(root)
+    assemble(config, reactor, root)
+    return root
+
+
+def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
+    """Make the parts, introduce them to each other, and hang them under `root`."""
+    overview = LiveOverview()
+    watchers: list[Watcher] = [overview]
+    if config.log.level == "debug":
+        watchers.append(LoggedTraffic())
+    slaves, farewells, ports, listeners = (MultiService() for _ in range(4))
+
+    buses: dict[str, Bus] = {}
+    for name, simulator in config.simulators.items():
+        buses[name] = bank(simulator.preset, simulator.seed, reactor.seconds)
+    for name, chosen in config.ports.items():
+        endpoint = clientFromString(reactor, chosen.endpoint)
+        port = Port(_port_settings(name, chosen), endpoint, reactor, watchers)
+        port.setServiceParent(ports)
+        overview.add_port(port.status)
+        buses |= dict.fromkeys((name, *chosen.all_names), port)
+
+    for name, listener in config.listen.items():
+        access = Access(name, read_only=not listener.writable)
+        guarded = {key: Guard(bus, access.check) for key, bus in buses.items()}
+        if isinstance(listener, settings.RTUSlave):
+            _slave(name, listener, guarded[listener.bus], reactor).setServiceParent(slaves)
+            continue
+        factory = _factory(listener, Site(name, reactor, time.time, guarded, overview))
+        Farewell(factory, reactor).setServiceParent(farewells)
+        Listener(name, listener.address, factory, reactor).setServiceParent(listeners)
+
+    for part in (slaves, farewells, ports, listeners):
+        part.setServiceParent(root)
+
+
+def _port_settings(name: str, port: settings.Port) -> PortSettings:
+    return PortSettings(
+        name=name,
+        device=port.device,
+        names=tuple(each for each in port.all_names if each != port.device),
+        line=port.line,
+        baudrates=port.baudrates,
+        timeout=port.timeout,
+        gap=port.gap or 0.0,
+        turnaround=port.turnaround,
+        slack=port.slack,
+        echo=port.echo,
+        broadcast=port.broadcast,
+        retries=port.retries,
+        queue=port.queue,
+        queue_per_client=port.queue_per_client,
+        units={unit: UnitSettings(own.timeout, own.gap, own.turnaround) for unit, own in port.units.items()},
+    )
+
+
+def _factory(listener: settings.Listener, site: Site) -> IProtocolFactory:
+    if isinstance(listener, settings.Text):
+        return TextFactory(
+            site,
+            dialect=listener.dialect,
+            connections=listener.connections,
+            connections_per_address=listener.connections_per_address,
+            idle=listener.idle,
+        )
+    assert isinstance(listener, settings.Plugged)
+    return plugins.front_ends()[listener.kind].factory(listener.settings, site)
+
+
+def _slave(name: str, listener: settings.RTUSlave, bus: Bus, reactor: Any) -> Service:
+    terms = Terms(client=name, patience=MASTER_PATIENCE)
+    factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms))
+    factory.noisy = False
+    return ClientService(clientFromString(reactor, listener.address), factory, clock=reactor)
+
+
+def _log_observer(twistd: Mapping[str, Any], level: str) -> ILogObserver | None:
+    """
+    @param twistd: its own options; a log that they send elsewhere is theirs.
+    """
+    if twistd.get("syslog") or twistd.get("logger"):
+        return None
+    file = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
+    return observer(level, sys.stdout if file == "-" else file)
+
+
+def _exit_cleanly(reactor: Any) -> None:
+    """To be asked to stop, and to have stopped, is success: the exit status is 0."""
+
+    def stop(*_: object) -> None:
+        if reactor.running:
+            reactor.callFromThread(reactor.stop)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _raise_file_limit() -> None:
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    wanted = FILES if hard == -1 else min(hard, FILES)
+    if 0 <= soft < wanted:
+        setrlimit(RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,111 @@
+"""How parts of the service start and stop."""
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from lumina.services import FAREWELL, Farewell, InTurn, Listener
+
+
+class Part(Service):
+    """Notes when it stops, and takes as long as the test likes."""
+
+    def __init__(self, name: str, stopped: list[str], ending: Any = None) -> None:
+        self.part, self.stopped, self.ending = name, stopped, ending
+
+    def stopService(self) -> Any:
+        super().stopService()
+        self.stopped.append(self.part)
+        return self.ending
+
+
+class InTurnTests(SynchronousTestCase):
+    def test_last_first(self) -> None:
+        """
+        Each part stops when those that were started after it have stopped.
+        """
+        stopped: list[str] = []
+        listener: Deferred[None] = Deferred()
+        whole = InTurn()
+        for part in (Part("port", stopped), Part("listener", stopped, listener)):
+            part.setServiceParent(whole)
+        whole.startService()
+        done = whole.stopService()
+        self.assertEqual(stopped, ["listener"])
+        listener.callback(None)
+        self.assertEqual(stopped, ["listener", "port"])
+        self.successResultOf(done)
+
+    def test_one_fails(self) -> None:
+        """
+        A part that cannot stop is logged, and does not keep the others.
+        """
+        stopped: list[str] = []
+        whole = InTurn()
+        for part in (Part("port", stopped), Part("listener", stopped, fail(ValueError("no")))):
+            part.setServiceParent(whole)
+        whole.startService()
+        self.successResultOf(whole.stopService())
+        self.assertEqual(stopped, ["listener", "port"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class Taken(MemoryReactorClock):
+    """A machine on which somebody else listens already."""
+
+    def listenTCP(self, port: int, *arguments: Any, **options: Any) -> Any:
+        raise CannotListenError(options.get("interface", ""), port, OSError(98, "Address already in use"))
+
+
+class ListenerTests(SynchronousTestCase):
+    def test_listens(self) -> None:
+        """
+        It listens when it starts, once, also where it was started with privileges before.
+        """
+        reactor = MemoryReactorClock()
+        listener = Listener("text", "tcp:8888:interface=127.0.0.1", Factory(), reactor)
+        listener.privilegedStartService()
+        listener.startService()
+        self.assertEqual([server[0] for server in reactor.tcpServers], [8888])
+        listener.stopService()
+
+    def test_taken(self) -> None:
+        """
+        An address that is taken ends the start with a sentence.
+        """
+        listener = Listener("text", "tcp:8888:interface=127.0.0.1", Factory(), Taken())
+        error = self.assertRaises(SystemExit, listener.privilegedStartService)
+        self.assertEqual(
+            str(error),
+            "lumina: listen.text: cannot listen on tcp:8888:interface=127.0.0.1: Address already in use",
+        )
+
+
+class FarewellTests(SynchronousTestCase):
+    def test_waits(self) -> None:
+        """
+        The end waits until the clients have their last answers, and not for ever.
+        """
+        for seconds in (0, FAREWELL):
+            clock, closed = Clock(), Deferred[None]()
+            factory = Factory()
+            factory.close = lambda closed=closed: closed  # type: ignore[attr-defined]
+            done = Farewell(factory, clock).stopService()
+            self.assertNoResult(done)
+            if seconds:
+                clock.advance(seconds)
+            else:
+                closed.callback(None)
+            self.successResultOf(done)
+
+    def test_no_part(self) -> None:
+        """
+        A factory that has no way to close is not waited for.
+        """
+        self.successResultOf(Farewell(Factory(), Clock()).stopService())
