@@ -1,0 +1,5 @@
+"""Where lumina finds the front end."""
+
+from lumina_shout import FrontEnd
+
+shout = FrontEnd()
