@@ -62,6 +62,8 @@ class Talk:
 COMMANDS: Final = (
     Talk("help", "", "this list"),
     Talk("ports", "", "every serial bus: its names, line, state and counts"),
+    Talk("stats", "[port]", "what each serial bus has carried, or all about one"),
+    Talk("units", "[port]", "how each unit has answered, and when it was last seen"),
     Talk("version", "", "which lumina this is"),
     Talk("quit", "", "close the connection"),
 )
@@ -249,11 +251,10 @@ def _split(rest: str, ports: Iterable[str]) -> tuple[str, list[str]]:
         after = rest[len(name) + 1 :].split(":")
         if len(after) in (3, 4):
             return name, after
-    if known:
-        name = max(known, key=len)
-        count = rest[len(name) + 1 :].count(":") + 1
-        raise BadRequest(f"3 or 4 fields follow the port, baudrate:hex:length[:timeout], not {count}")
-    raise InvalidPort(f"{shown(rest.partition(':')[0])} is not a configured port; 'ports' lists them")
+    name = rest.partition(":")[0]
+    raise InvalidPort(
+        f"{shown(name)} is not a configured port with 3 or 4 fields behind it; 'ports' lists the ports"
+    )
 
 
 def _without_crcs(frame: bytes, size: int) -> bytes:
@@ -262,14 +263,16 @@ def _without_crcs(frame: bytes, size: int) -> bytes:
         raise BadRequest(
             f"hex: function {frame[1]:02X} takes {size} bytes here, {size + 2} with CRC, not {len(frame)}"
         )
-    if any(not rtu.fits(frame[:end]) for end in range(size + 2, len(frame) + 1, 2)):
-        raise BadCRC(f"hex: the CRC is {frame[size : size + 2].hex().upper()}, not {_crc(body)}")
+    for end in range(size, len(frame), 2):
+        if not rtu.fits(frame[: end + 2]):
+            raise BadCRC(f"hex: the CRC is {frame[end : end + 2].hex().upper()}, not {_crc(frame[:end])}")
     return body
 
 
 def _without_crc(frame: bytes) -> bytes:
-    while rtu.fits(frame):
-        frame = frame[:-2]
+    for _ in range(2):
+        if rtu.fits(frame):
+            frame = frame[:-2]
     return frame
 
 

@@ -15,8 +15,16 @@ from twisted.python.failure import Failure
 #: Seconds that clients get to read their last answers when lumina stops.
 FAREWELL = 2.0
 
+#: Clients that connect at the same moment, as all do after a restart.
+_BACKLOG = 1024
+
 #: Keepalive: a peer that has vanished is noticed within a minute.
-_KEEPALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
+_KEEPALIVE = {
+    socket.TCP_KEEPIDLE: 30,
+    socket.TCP_KEEPINTVL: 10,
+    socket.TCP_KEEPCNT: 3,
+    socket.TCP_USER_TIMEOUT: 60_000,  # milliseconds; keepalive rests while an answer is not acknowledged
+}
 
 
 class InTurn(MultiService):
@@ -75,12 +83,13 @@ class Listener(Service):
 
     def _opened(self, listening: IListeningPort) -> None:
         self._listening = listening
-        handle = getattr(listening, "getHandle", bool)()
+        handle = getattr(listening, "socket", None)
         if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
             # Connections inherit these when they are accepted.
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in _KEEPALIVE.items():
                 handle.setsockopt(socket.IPPROTO_TCP, option, value)
+            handle.listen(_BACKLOG)
         self._log.info("{name}: listening on {address}", name=self._name, address=self._address)
 
 

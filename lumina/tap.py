@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from importlib import resources
+from ipaddress import ip_network
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Any, ClassVar
@@ -34,10 +35,12 @@ from lumina.bus.port import Port
 from lumina.bus.settings import PortSettings, UnitSettings
 from lumina.config import load, settings
 from lumina.errors import ConfigError
+from lumina.frontends.priorities import Priorities
 from lumina.frontends.slave import Slave
 from lumina.frontends.text import TextFactory
-from lumina.interfaces import Bus, Site, Terms, Watcher
+from lumina.interfaces import Bus, Priority, Site, Terms, Watcher
 from lumina.services import Farewell, InTurn, Listener
+from lumina.simulator.faults import Faults
 from lumina.simulator.preset import bank
 from lumina.watch.logs import LoggedTraffic, observer
 from lumina.watch.overview import LiveOverview
@@ -151,7 +154,7 @@ def makeService(options: Options) -> Root:
 
 def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
     """Make the parts, introduce them to each other, and hang them under `root`."""
-    overview = LiveOverview()
+    overview = LiveOverview(reactor.seconds)
     watchers: list[Watcher] = [overview]
     if config.log.level == "debug":
         watchers.append(LoggedTraffic())
@@ -164,7 +167,7 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
         endpoint = clientFromString(reactor, chosen.endpoint)
         port = Port(_port_settings(name, chosen), endpoint, reactor, watchers)
         port.setServiceParent(ports)
-        overview.add_port(port.status)
+        overview.add_port(port.status, port.unit_states)
         buses |= dict.fromkeys((name, *chosen.all_names), port)
 
     for name, listener in config.listen.items():
@@ -192,12 +195,18 @@ def _port_settings(name: str, port: settings.Port) -> PortSettings:
         gap=port.gap or 0.0,
         turnaround=port.turnaround,
         slack=port.slack,
-        echo=port.echo,
+        echo=None if port.echo == "auto" else bool(port.echo),
         broadcast=port.broadcast,
         retries=port.retries,
+        max_age=port.max_age,
+        misses=port.misses,
+        linger=port.linger,
+        longest_pause=port.longest_pause,
+        floor=port.floor,
+        group=port.group,
         queue=port.queue,
         queue_per_client=port.queue_per_client,
-        units={unit: UnitSettings(own.timeout, own.gap, own.turnaround) for unit, own in port.units.items()},
+        units={unit: UnitSettings(**own.model_dump()) for unit, own in port.units.items()},
     )
 
 
@@ -209,16 +218,30 @@ def _factory(listener: settings.Listener, site: Site) -> IProtocolFactory:
             connections=listener.connections,
             connections_per_address=listener.connections_per_address,
             idle=listener.idle,
+            priorities=_priorities(listener),
         )
     assert isinstance(listener, settings.Plugged)
     return plugins.front_ends()[listener.kind].factory(listener.settings, site)
 
 
+def _priorities(listener: settings.Text) -> Priorities:
+    return Priorities(
+        Priority[listener.priority.upper()],
+        {label: Priority[each.upper()] for label, each in listener.priority_by_type.items()},
+        {
+            ip_network(network): Priority[each.upper()]
+            for network, each in listener.priority_by_client.items()
+        },
+    )
+
+
 def _slave(name: str, listener: settings.RTUSlave, bus: Bus, reactor: Any) -> Service:
     terms = Terms(client=name, patience=MASTER_PATIENCE)
-    factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms))
+    faults = Faults([fault.rule for fault in listener.faults], reactor.seconds)
+    factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms, faults=faults))
     factory.noisy = False
-    return ClientService(clientFromString(reactor, listener.address), factory, clock=reactor)
+    endpoint = clientFromString(reactor, listener.address)
+    return ClientService(endpoint, factory, retryPolicy=faults.pause, clock=reactor)
 
 
 def _log_observer(twistd: Mapping[str, Any], level: str) -> ILogObserver | None:

@@ -88,7 +88,8 @@ class RequestTests(SynchronousTestCase):
             (f"{'a' * 129}:b:greenhouse:9600:0103:0", BadRequest, ["id", "128"]),
             (f"a:{'b' * 65}:greenhouse:9600:0103:0", BadRequest, ["type", "64"]),
             ("a:b:/dev/ttyAMA9:9600:0103:0", InvalidPort, ["/dev/ttyAMA9"]),
-            ("a:b:greenhouse:9600:0103:0:1:2", BadRequest, ["3 or 4 fields", "not 5"]),
+            ("a:b:greenhouse:9600:0103:0:1:2", InvalidPort, ["3 or 4 fields"]),
+            ("a:b:/dev/serial/by-path/usb-0:7.1:1.0:9600:0103:0", InvalidPort, ["usb-0"]),
             ("a:b:greenhouse:fast:010300000002:0", BadRequest, ["baudrate", "fast"]),
             ("a:b:greenhouse:-9600:010300000002:0", BadRequest, ["baudrate", "-9600"]),
             ("a:b:greenhouse:9600:01030000000:0", BadRequest, ["hex", "01030000000"]),
@@ -100,7 +101,7 @@ class RequestTests(SynchronousTestCase):
             ("a:b:greenhouse:9600:0180000000:0", BadRequest, ["hex", "function 80"]),
             ("a:b:greenhouse:9600:0103000000:0", BadRequest, ["hex", "function 03", "6 bytes", "not 5"]),
             ("a:b:greenhouse:9600:010300000002C40C:0", BadCRC, ["hex", "C40C", "C40B"]),
-            ("a:b:greenhouse:9600:010300000002C40B0001:0", BadCRC, ["hex"]),
+            ("a:b:greenhouse:9600:010300000002C40B0001:0", BadCRC, ["hex", "0001", "0000"]),
             ("a:b:greenhouse:9600:010300000002:nine", BadRequest, ["length", "nine"]),
             ("a:b:greenhouse:9600:010300000002:-1", BadRequest, ["length", "-1"]),
             ("a:b:greenhouse:9600:010300000002:0:soon", BadRequest, ["timeout", "soon", "0.01 to 300"]),
@@ -158,8 +159,10 @@ class FrameTests(SynchronousTestCase):
         Two last bytes that fit are the CRC; without such the frame is taken as it is.
         """
         body = bytes.fromhex("0141AABB")
-        for frame in (body, encode(1, body[1:]), encode(1, body[1:]) + b"\0\0"):
-            self.assertEqual(parse_frame(frame.hex()), (1, Opaque(body[1:])))
+        frame = encode(1, body[1:])
+        for sent in (body, frame, frame + b"\0\0"):
+            self.assertEqual(parse_frame(sent.hex()), (1, Opaque(body[1:])))
+        self.assertEqual(parse_frame((frame + bytes(4)).hex()), (1, Opaque(frame[1:])))
 
     def test_beyond_the_limits(self) -> None:
         """

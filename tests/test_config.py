@@ -78,7 +78,7 @@ class UnderstoodTests(ConfigCase):
         self.assertEqual((port.baudrates, port.timeout, port.gap), ((300, 921600), 1.0, None))
         self.assertEqual((port.turnaround, port.slack, port.retries), (0.1, 0.02, 0))
         self.assertEqual(
-            (port.echo, port.broadcast, port.queue, port.queue_per_client), (False, False, 1000, 200)
+            (port.echo, port.broadcast, port.queue, port.queue_per_client), ("auto", False, 1000, 200)
         )
         self.assertEqual(config.log.level, "info")
         (listener,) = config.listen.values()

@@ -138,7 +138,7 @@ class ErrorTests(ConfigCase):
             ("timeout", "true", "it should be a number; got true"),
             ("timeout", ".nan", "it should be a finite number; got nan"),
             ("retries", "1.5", "it should be a whole number; got 1.5"),
-            ("echo", "1", "it should be true or false; got 1"),
+            ("echo", "1", "it should be true, false or auto; got 1"),
             ("units", "[]", "it should be a mapping of keys to values; got a list"),
             ("units", "{1: 2}", "it should be a mapping of keys to values; got 2"),
             ("baudrates", "[300, 400, 500]", "it should have at most 2 items; got 3"),
@@ -210,7 +210,8 @@ class ErrorTests(ConfigCase):
                 "'nmes'; did you mean 'names'?",
                 "'gpa'; did you mean 'gap'?",
                 "'dialekt'; did you mean 'dialect'?",
-                "'x'; known: connections, connections_per_address, dialect, endpoint, idle, kind, read_only",
+                "'x'; known: connections, connections_per_address, dialect, endpoint, idle, kind, "
+                "priority, priority_by_client, priority_by_type, read_only",
                 "'levle'; did you mean 'level'?",
             ],
         )

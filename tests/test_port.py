@@ -6,16 +6,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.port import (
-    GRACE,
-    JAM_REOPEN,
-    JAM_TRIAL,
-    LAST_PAUSE,
-    SETTLING,
-    Port,
-    PortSettings,
-    UnitSettings,
-)
+from lumina.bus.port import GRACE, JAM_REOPEN, JAM_TRIAL, LAST_PAUSE, SETTLING, Port
+from lumina.bus.settings import PortSettings, UnitSettings
 from lumina.errors import (
     BadReply,
     BadRequest,
@@ -115,21 +107,24 @@ class RequestTests(PortCase):
         done = self.ask()
         self.clock.advance(0.6)
         self.assertIn("unit 1 did not reply within 0.5 s", str(self.failureResultOf(done, NoReply).value))
-        again = self.ask()
-        self.answer()
-        self.successResultOf(again)
+        for unit in (2, 1):
+            again = self.ask(unit=unit)
+            self.clock.advance(1 if unit == 1 else 0)
+            self.answer(unit=unit)
+            self.successResultOf(again)
 
     def test_timeouts(self) -> None:
         """
         The request's own timeout wins over the unit's, and that over the port's.
         """
         self.port(timeout=0.5, units={7: UnitSettings(timeout=1.5)})
-        for unit, stated, patience in ((1, None, 0.5), (7, None, 1.5), (7, 2.5, 2.5)):
+        for unit, stated, patience in ((1, None, 0.5), (7, None, 1.5), (8, 2.5, 2.5)):
             done = self.ask(unit=unit, timeout=stated)
             self.clock.advance(patience - 0.02)
             self.assertNoResult(done)
             self.clock.advance(0.1)
             self.assertIn(f"within {patience:g} s", str(self.failureResultOf(done, NoReply).value))
+            self.clock.advance(3)
 
     def test_write_unconfirmed(self) -> None:
         """
@@ -146,7 +141,7 @@ class RequestTests(PortCase):
         """
         A read is sent again where configured, once the line is quiet; a write is sent once.
         """
-        self.port(retries=2, timeout=0.1)
+        self.port(retries=2, timeout=0.1, misses=0)
         read = self.ask()
         self.clock.pump([0.11, 0.03] * 3)
         self.failureResultOf(read, NoReply)
@@ -338,6 +333,17 @@ class LifeTests(PortCase):
         done = self.ask()
         self.answer()
         self.successResultOf(done)
+
+    def test_dies_at_once(self) -> None:
+        """
+        A device that can be opened and then dies at once is not tried without pause.
+        """
+        self.port()
+        for _ in range(100):
+            if self.line.is_open:
+                self.line.unplug()
+            self.clock.advance(0.1)
+        self.assertLess(self.line.opened, 12)
 
     def test_unplugged(self) -> None:
         """

@@ -1,114 +1,490 @@
 """Who is next on a port."""
 
+import pickle
 from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from itertools import count, cycle, islice
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.schedule import Schedule
+from lumina.bus.schedule import HIGH, LOW, NORMAL, Schedule
 from lumina.errors import QueueFull
 
-Entry = tuple[str, int]
+#: Rounding of sums of seconds.
+TINY = 1e-6
 
 
-def order(*clients: str) -> list[Entry]:
-    """What the schedule makes of jobs that arrive from these clients, numbered in order of arrival."""
-    schedule: Schedule[Entry] = Schedule()
-    for number, client in enumerate(clients):
-        schedule.add(client, (client, number))
-    return schedule.drain()
+@dataclass(eq=False)
+class Job:
+    """What a test asks for."""
+
+    client: str = "a"
+    unit: int = 1
+    priority: int = NORMAL
+    key: Hashable | None = None
+    line: str = "9600"
+    barrier: bool = False
+
+    def concerns(self, other: "Job") -> bool:
+        """Whether the order of the two matters to their client."""
+        same = (self.client, self.priority) == (other.client, other.priority)
+        return same and (self.unit == other.unit or 0 in (self.unit, other.unit))
 
 
-class ScheduleTests(SynchronousTestCase):
-    def test_clients_take_turns(self) -> None:
-        """
-        One that asks once waits for one request of each other, not for all of a flood.
-        """
-        self.assertEqual(order("a", "a", "a", "b"), [("a", 0), ("b", 3), ("a", 1), ("a", 2)])
+def filled(*jobs: Job, floor: float = 0.1) -> Schedule[Job]:
+    """A schedule in which these jobs wait."""
+    schedule: Schedule[Job] = Schedule(floor=floor)
+    for job in jobs:
+        schedule.add(job)
+    return schedule
 
+
+def carry(schedule: Schedule[Job], seconds: float = 1.0) -> Job:
+    """One exchange of so many seconds."""
+    job = schedule.next()
+    assert job is not None
+    schedule.charge([job.client], seconds, job.priority)
+    return job
+
+
+def clients(jobs: Iterable[Job]) -> str:
+    return "".join(job.client for job in jobs)
+
+
+class BoundsTests(SynchronousTestCase):
     def test_nothing_waits(self) -> None:
         """
-        An empty schedule has no next job.
+        A port that nobody asks has nothing to send.
         """
-        self.assertIsNone(Schedule[Entry]().next())
+        self.assertIsNone(filled().next())
 
-    def test_whole_queue_is_bounded(self) -> None:
+    def test_port_is_bounded(self) -> None:
         """
         What is one too many for the port is refused with the limit, and nothing else is lost.
         """
-        schedule: Schedule[int] = Schedule(limit=2)
-        schedule.add("a", 1)
-        schedule.add("b", 2)
-        error = self.assertRaises(QueueFull, schedule.add, "c", 3)
-        self.assertIn("2 requests wait", str(error))
-        self.assertEqual(schedule.drain(), [1, 2])
+        schedule: Schedule[Job] = Schedule(limit=2)
+        first, second = Job("a"), Job("b")
+        schedule.add(first)
+        schedule.add(second)
+        error = self.assertRaises(QueueFull, schedule.add, Job("c"))
+        self.assertIn("2 requests wait for this port", str(error))
+        self.assertEqual(list(schedule), [first, second])
 
     def test_each_client_is_bounded(self) -> None:
         """
-        A client that floods is refused; the others are not.
+        A client that floods is refused, whatever the classes of its requests; the others are not.
         """
-        schedule: Schedule[int] = Schedule(limit_per_client=1)
-        schedule.add("a", 1)
-        error = self.assertRaises(QueueFull, schedule.add, "a", 2)
-        self.assertIn("1 requests of this client", str(error))
-        schedule.add("b", 3)
-        self.assertEqual(schedule.drain(), [1, 3])
+        schedule: Schedule[Job] = Schedule(limit_per_client=2)
+        schedule.add(Job("a", priority=HIGH))
+        schedule.add(Job("a", priority=LOW))
+        error = self.assertRaises(QueueFull, schedule.add, Job("a"))
+        self.assertIn("2 requests of this client", str(error))
+        schedule.add(Job("b"))
+        self.assertEqual(len(schedule), 3)
 
     def test_withdrawn(self) -> None:
         """
-        A job that was withdrawn is never given out; the same one cannot be withdrawn twice.
+        A request that was withdrawn is never sent, and cannot be withdrawn twice.
         """
-        schedule: Schedule[int] = Schedule()
-        schedule.add("a", 1)
-        schedule.add("a", 2)
-        self.assertTrue(schedule.remove("a", 1))
-        self.assertFalse(schedule.remove("a", 1))
-        self.assertEqual((len(schedule), schedule.drain()), (1, [2]))
+        gone, stays = Job(), Job()
+        schedule = filled(gone, stays)
+        self.assertTrue(schedule.remove(gone))
+        self.assertFalse(schedule.remove(gone))
+        self.assertEqual((schedule.next(), schedule.next()), (stays, None))
+
+    def test_drained(self) -> None:
+        """
+        When the port is lost, all that wait are answered, oldest first.
+        """
+        jobs = [Job("a", priority=LOW), Job("b", priority=HIGH), Job("a")]
+        schedule = filled(*jobs)
+        self.assertEqual((schedule.drain(), len(schedule), schedule.next()), (jobs, 0, None))
+
+    def test_clients_that_left(self) -> None:
+        """
+        A service that clients connect to for one request each does not grow for ever.
+        """
+        schedule: Schedule[Job] = Schedule(limit=20)
+        names = (f"{number:06}" for number in count())
+        sizes = []
+        for _ in range(2):
+            for name in islice(names, 1000):
+                schedule.add(Job(name, unit=1))
+                if len(schedule) > 3:
+                    carry(schedule)
+            sizes.append(len(pickle.dumps(schedule)))
+        self.assertLess(abs(sizes[1] - sizes[0]), 100)
+        self.assertLess(sizes[1], 2500)
+
+
+class OrderTests(SynchronousTestCase):
+    def test_classes(self) -> None:
+        """
+        High priority goes before normal, and normal before low, whatever came first.
+        """
+        schedule = filled(Job("l", priority=LOW), Job("n"), Job("h", priority=HIGH), Job("h", priority=HIGH))
+        self.assertEqual(clients(filter(None, (schedule.next() for _ in range(4)))), "hhnl")
+
+    def test_one_among_many(self) -> None:
+        """
+        One that asks once waits for one request of each other, not for all of a flood.
+        """
+        schedule = filled(Job("a"), Job("a"), Job("a"), Job("b"))
+        self.assertEqual(clients(carry(schedule) for _ in range(4)), "abaa")
+
+    def test_time_counts(self) -> None:
+        """
+        A client of a slow unit does not get as many turns as one of a quick unit.
+        """
+        schedule = filled(*(Job(client) for client in "ab" * 5))
+        taken = []
+        for _ in range(6):
+            job = schedule.next()
+            assert job is not None
+            schedule.charge([job.client], 4.0 if job.client == "a" else 1.0, NORMAL)
+            taken.append(job)
+        self.assertEqual(clients(taken), "abbbba")
+
+    def test_doubtful_unit(self) -> None:
+        """
+        While a unit is in doubt, its requests wait in order; their client's other units, and others, go on.
+        """
+        first, second, other = Job(unit=3, key=1), Job(unit=3, key=2), Job(unit=4)
+        schedule = filled(first, second, other)
+        self.assertIs(schedule.next(lambda job: job.key != 1), other)
+        self.assertIsNone(schedule.next(lambda job: job.key != 1))
+        self.assertIs(schedule.next(), first)
+
+    def test_broadcast_keeps_its_place(self) -> None:
+        """
+        What a client reads after its own broadcast was sent after it, whichever unit is in doubt.
+        """
+        schedule = filled(Job(unit=3), Job(unit=0), Job(unit=4))
+        self.assertIsNone(schedule.next(lambda job: job.unit != 3))
+
+    def test_blocked_client_has_no_credit(self) -> None:
+        """
+        A client that waited long for a unit in doubt is next when it may go, but gets no burst.
+        """
+        schedule = filled(*(Job("a", unit=3) for _ in range(5)), *(Job("b") for _ in range(9)))
+        for _ in range(5):
+            schedule.next(lambda job: job.unit != 3)
+            schedule.charge(["b"], 1.0, NORMAL)
+        order = clients(carry(schedule) for _ in range(6))
+        self.assertTrue(order.startswith("a"))
+        self.assertGreaterEqual(order.count("b"), 2)
+
+    def test_line_settings(self) -> None:
+        """
+        Requests that need the line as it is go together; others go when there are none.
+        """
+        schedule = filled(Job("a", line="9600"), Job("b", line="19200"), Job("c", line="9600"))
+        order = [schedule.next(line="19200") for _ in range(2)] + [schedule.next(line="9600")]
+        self.assertEqual(clients(filter(None, order)), "bac")
+
+    def test_line_settings_yield_to_class(self) -> None:
+        """
+        A high-priority request at another speed does not wait for the group.
+        """
+        schedule = filled(Job("n"), Job("h", priority=HIGH, line="19200"))
+        job = schedule.next(line="9600")
+        assert job is not None
+        self.assertEqual(job.client, "h")
+
+
+class FairnessTests(SynchronousTestCase):
+    @settings(deadline=None)
+    @given(
+        st.integers(2, 5),
+        st.integers(1, 2),
+        st.lists(st.floats(0.01, 1.0), min_size=30, max_size=60),
+        st.lists(st.floats(0.1, 1.0), min_size=5, max_size=5),
+    )
+    def test_even_shares(self, number: int, depth: int, seconds: list[float], pace: list[float]) -> None:
+        """
+        Clients that always ask get the same bus time to within one exchange,
+        however slow their units are, and whether they ask ahead or wait for
+        each answer.
+        """
+        names = "abcde"[:number]
+        schedule = filled(*(Job(name) for name in names * depth))
+        charged = dict.fromkeys(names, 0.0)
+        for second in seconds:
+            job = schedule.next()
+            assert job is not None
+            spent = second * pace[names.index(job.client)]
+            schedule.charge([job.client], spent, NORMAL)
+            charged[job.client] += spent
+            schedule.add(Job(job.client))
+            self.assertLessEqual(max(charged.values()) - min(charged.values()), max(seconds) + TINY)
 
     @settings(deadline=None)
-    @given(st.lists(st.one_of(st.sampled_from("abcd"), st.just("next"), st.integers(0, 40)), max_size=60))
-    def test_any_history(self, history: list[str | int]) -> None:
+    @given(
+        st.lists(st.floats(0.05, 1.0), min_size=60, max_size=60),
+        st.integers(0, 20),
+        st.integers(0, 20),
+        st.sampled_from("az"),
+    )
+    def test_return(self, seconds: list[float], leaves: int, away: int, returning: str) -> None:
         """
-        Whatever is added, taken and withdrawn: nothing is lost or doubled, each
-        client's requests keep their order, and nobody with work is passed over
-        twice by the same other client.
+        A client that was away, or is new, gets an even share from then on:
+        neither the time it missed nor a wait for what others had.
         """
-        schedule: Schedule[Entry] = Schedule(limit=20, limit_per_client=8)
-        waiting: list[Entry] = []
-        passed: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for number, step in enumerate(history):
-            if isinstance(step, int):
-                if step < len(waiting):
-                    entry = waiting.pop(step)
-                    self.assertTrue(schedule.remove(entry[0], entry))
-                    for pair in [pair for pair in passed if entry[0] in pair]:
-                        del passed[pair]
-            elif step == "next":
-                self._take(schedule, waiting, passed)
-            else:
-                entry = (step, number)
-                full = len(waiting) >= 20 or sum(client == step for client, _ in waiting) >= 8
-                if full:
-                    self.assertRaises(QueueFull, schedule.add, step, entry)
-                else:
-                    schedule.add(step, entry)
-                    waiting.append(entry)
-            self.assertEqual(len(schedule), len(waiting))
-        self.assertEqual(sorted(schedule.drain()), sorted(waiting))
+        schedule = filled(Job("a"), Job("b"), Job("c"))
+        charged: defaultdict[str, float] = defaultdict(float)
+        for step, second in enumerate(seconds):
+            if step == leaves + away:
+                charged.clear()
+                if returning not in [job.client for job in schedule]:
+                    schedule.add(Job(returning))
+            job = schedule.next()
+            assert job is not None
+            schedule.charge([job.client], second, NORMAL)
+            charged[job.client] += second
+            if job.client != returning or not leaves <= step < leaves + away:
+                schedule.add(Job(job.client))
+            if step >= leaves + away:
+                shares = [charged[name] for name in {"b", "c", returning}]
+                self.assertLessEqual(max(shares) - min(shares), 2 * max(seconds) + TINY)
 
-    def _take(
-        self, schedule: Schedule[Entry], waiting: list[Entry], passed: defaultdict[tuple[str, str], int]
+    def test_idle_bus_forgets(self) -> None:
+        """
+        What a client used while nobody else wanted the bus is not held against it.
+        """
+        schedule = filled(Job("a"), Job("b"))
+        carry(schedule, 9.0)
+        carry(schedule, 1.0)
+        for job in (Job("a"), Job("b")):
+            schedule.add(job)
+        self.assertEqual(carry(schedule).client, "a")
+
+    def test_shared_exchange(self) -> None:
+        """
+        Clients that share an exchange pay an even part of it each.
+        """
+        schedule = filled(*(Job(client) for client in "abcabcabcc"))
+        schedule.charge(["a", "b"], 2.0, NORMAL)
+        self.assertEqual(clients(carry(schedule) for _ in range(4)), "cabc")
+
+    def test_stream_of_newcomers(self) -> None:
+        """
+        Programs that connect anew for each request do not hold up one that
+        stays, even after it had a long exchange.
+        """
+        schedule = filled(Job("patient"), Job("patient"), Job("x"), Job("y"))
+        carry(schedule, 10.0)
+        for number in range(40):
+            if carry(schedule).client == "patient":
+                return
+            schedule.add(Job(f"new {number}"))
+        self.fail("still waiting after 40 exchanges")
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "c", "new"]), st.sampled_from([HIGH, NORMAL, LOW])),
+    min_size=1,
+    max_size=6,
+)
+
+
+class FloorTests(SynchronousTestCase):
+    """Classes against each other."""
+
+    @settings(deadline=None)
+    @given(
+        st.lists(st.floats(1.0, 3.0), min_size=50, max_size=120),
+        st.sets(st.sampled_from([NORMAL, LOW]), min_size=1),
+    )
+    def test_floor(self, seconds: list[float], below: set[int]) -> None:
+        """
+        While high-priority work keeps the bus full, each lower class with work
+        gets its tenth, to within one exchange, and no more.
+        """
+        schedule = filled(*(Job(priority=priority) for priority in {HIGH, *below}))
+        used: defaultdict[int, float] = defaultdict(float)
+        for second in seconds:
+            job = carry(schedule, second)
+            used[job.priority] += second
+            schedule.add(Job(priority=job.priority))
+            for priority in below:
+                owed = 0.1 * sum(used.values()) - used[priority]
+                self.assertLessEqual(abs(owed), 3.0 + TINY)
+
+    @settings(deadline=None)
+    @given(ARRIVALS, st.lists(st.floats(0.1, 9.0), min_size=1, max_size=9), st.integers(5, 40))
+    def test_high_waits_for_one(
+        self, arrivals: list[tuple[str, int]], seconds: list[float], when: int
     ) -> None:
-        taken = schedule.next()
-        if taken is None:
-            self.assertEqual(waiting, [])
+        """
+        A high-priority request waits for at most one exchange of a lower class.
+        """
+        schedule: Schedule[Job] = Schedule(limit=50, floor=0.3)
+        for step, (client, priority) in enumerate(islice(cycle(arrivals), when)):
+            schedule.add(Job(client, priority=priority))
+            if step % 2:
+                carry(schedule, seconds[step % len(seconds)])
+        schedule.add(Job("urgent", priority=HIGH))
+        self.assertIn(HIGH, [carry(schedule).priority for _ in range(min(2, len(schedule)))])
+
+    @settings(deadline=None, max_examples=60)
+    @given(ARRIVALS, st.lists(st.floats(1.0, 2.0), min_size=1, max_size=9), st.integers(0, 12))
+    def test_nobody_starves(self, arrivals: list[tuple[str, int]], seconds: list[float], before: int) -> None:
+        """
+        Even a low-priority request of a client that has just had its turn is
+        sent in bounded time, whatever arrives and from however many clients:
+        twice the queue's limit times the longest exchange, over the floor.
+        """
+        schedule: Schedule[Job] = Schedule(limit=8)
+        steps, numbers = zip(cycle(arrivals), cycle(seconds), strict=False), count()
+        victim = Job("patient", priority=LOW)
+        schedule.add(Job("patient", priority=LOW))
+        elapsed, added = 0.0, False
+        while elapsed < 2 * 8 * 2.0 / 0.1:
+            (client, priority), second = next(steps)
+            name = f"new {next(numbers)}" if client == "new" else client
+            while len(schedule) < 8 - (not added):
+                schedule.add(Job(name, priority=priority))
+            job = carry(schedule, second)
+            elapsed += second if added else 0.0
+            if job is victim:
+                return
+            if job.client == "patient":
+                schedule.add(victim)
+                added = True
+        self.fail(f"still waiting after {elapsed} s")
+
+
+class SharingTests(SynchronousTestCase):
+    """Identical reads that wait at the same time."""
+
+    def shared(self, *jobs: Job) -> list[int]:
+        """Which of these jobs are answered by the exchange of the first that goes."""
+        schedule = filled(*jobs)
+        job = schedule.next()
+        assert job is not None
+        shared = schedule.sharers(job)
+        self.assertEqual(len(schedule), len(jobs) - 1 - len(shared))
+        return [jobs.index(job) for job in shared]
+
+    def test_same_read(self) -> None:
+        """
+        Clients that ask the same, in whatever class, are answered by one exchange, oldest first.
+        """
+        jobs = [Job("a", key="k"), Job("b", key="k", priority=LOW), Job("c", key="k"), Job("a", key="k")]
+        self.assertEqual(self.shared(*jobs), [1, 2])
+
+    def test_not_the_same(self) -> None:
+        """
+        Another read, another unit, and what may not be shared get an exchange of their own.
+        """
+        self.assertEqual(self.shared(Job("a", key="k"), Job("b", key="l"), Job("c", key="k", unit=2)), [])
+        self.assertEqual(self.shared(Job("a"), Job("b")), [])
+
+    def test_write_between(self) -> None:
+        """
+        A read that was asked after a write is never answered with what was read before it.
+        """
+        read, later = Job("a", key="k"), Job("b", key="k")
+        for unit, expected in ((1, []), (0, []), (2, [2])):
+            write = Job("c", unit=unit, barrier=True, priority=LOW)
+            self.assertEqual(self.shared(read, write, later), expected)
+
+    def test_own_order(self) -> None:
+        """
+        A client's read does not overtake what it asked of the unit, or of all units, before.
+        """
+        for unit, expected in ((1, []), (0, []), (2, [2])):
+            earlier = Job("b", unit=unit, barrier=True, priority=LOW)
+            self.assertEqual(
+                self.shared(earlier, Job("a", key="k", priority=HIGH), Job("b", key="k", priority=LOW)),
+                expected,
+            )
+
+
+READS, WRITES = (
+    st.builds(
+        Job,
+        client=st.sampled_from("abc"),
+        unit=st.integers(barrier ^ 1, 2),
+        priority=st.sampled_from([HIGH, NORMAL, LOW]),
+        key=st.sampled_from([None] if barrier else [None, "k", "l"]),
+        line=st.sampled_from(["9600", "19200"]),
+        barrier=st.just(barrier),
+    )
+    for barrier in (False, True)
+)
+TAKE = st.tuples(st.sets(st.integers(0, 2)), st.sampled_from([None, "9600", "19200"]), st.floats(0.1, 5.0))
+
+
+class HistoryTests(SynchronousTestCase):
+    """Any history, against rules written as plainly as can be."""
+
+    @settings(deadline=None, max_examples=300)
+    @given(st.lists(st.one_of(READS, READS, WRITES, TAKE, TAKE, st.integers(0, 20)), max_size=60))
+    def test_any_history(self, history: list[Job | tuple[set[int], str | None, float] | int]) -> None:
+        """
+        Whatever is asked, sent, shared and withdrawn: nothing is lost or sent
+        twice, queues are bounded, no client's order is broken, and a higher
+        class yields to one exchange at a time.
+        """
+        self.schedule: Schedule[Job] = Schedule(limit=15, limit_per_client=7, floor=0.3)
+        self.waiting: list[Job] = []
+        self.yielded = False
+        for step in history:
+            if isinstance(step, Job):
+                self.add(step)
+            elif isinstance(step, int):
+                if step < len(self.waiting):
+                    self.assertTrue(self.schedule.remove(self.waiting.pop(step)))
+            else:
+                self.take(*step)
+            self.assertEqual(list(self.schedule), self.waiting)
+        self.assertEqual(self.schedule.drain(), self.waiting)
+
+    def add(self, job: Job) -> None:
+        if len(self.waiting) >= 15 or clients(self.waiting).count(job.client) >= 7:
+            self.assertRaises(QueueFull, self.schedule.add, job)
+        else:
+            self.schedule.add(job)
+            self.waiting.append(job)
+
+    def heads(self) -> list[Job]:
+        """Those that wait for nothing of their own client."""
+        return [
+            job
+            for place, job in enumerate(self.waiting)
+            if not any(job.concerns(earlier) for earlier in self.waiting[:place])
+        ]
+
+    def take(self, doubtful: set[int], line: str | None, seconds: float) -> None:
+        possible = [job for job in self.heads() if job.unit not in doubtful]
+        job = self.schedule.next(lambda job: job.unit not in doubtful, line)
+        if job is None:
+            self.assertEqual(possible, [])
             return
-        client = taken[0]
-        self.assertEqual(taken, next(entry for entry in waiting if entry[0] == client))
-        waiting.remove(taken)
-        for other in {entry[0] for entry in waiting} - {client}:
-            passed[other, client] += 1
-            self.assertLessEqual(passed[other, client], 1)
-        for pair in [pair for pair in passed if pair[0] == client]:
-            del passed[pair]
+        self.assertIn(job, possible)
+        yields = job.priority > min(other.priority for other in possible)
+        self.assertFalse(yields and self.yielded)
+        self.yielded = yields
+        if line in {other.line for other in possible if other.priority == job.priority}:
+            self.assertEqual(job.line, line)
+        expected = self.sharers(job)
+        self.assertEqual(self.schedule.sharers(job), expected)
+        self.waiting = [other for other in self.waiting if other is not job and other not in expected]
+        self.schedule.charge([job.client, *(other.client for other in expected)], seconds, job.priority)
+
+    def sharers(self, job: Job) -> list[Job]:
+        found: dict[str, Job] = {}
+        for other in sorted(self.heads(), key=lambda job: job.priority):
+            alike = job.key is not None and (other.key, other.unit) == (job.key, job.unit)
+            if alike and other.client != job.client and not self.walled(job, other):
+                found.setdefault(other.client, other)
+        return sorted(found.values(), key=self.waiting.index)
+
+    def walled(self, one: Job, other: Job) -> bool:
+        """Whether a barrier lies between two that wait."""
+        low, high = sorted(map(self.waiting.index, (one, other)))
+        return any(job.barrier and job.unit in (0, one.unit) for job in self.waiting[low + 1 : high])

@@ -14,6 +14,7 @@ from lumina.frontends.slave import Slave
 from lumina.interfaces import Terms
 from lumina.modbus import pdu, rtu
 from lumina.modbus.pdu import Reply, Request
+from lumina.simulator.faults import Faults
 from lumina.testing import FakeBus
 
 LINE = rtu.Line(9600)
@@ -49,10 +50,16 @@ class SlaveTestCase(SynchronousTestCase):
         self.start(FakeBus(device))
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
 
-    def start(self, bus: FakeBus, units: set[int] | None = None, turnaround: float | None = None) -> None:
+    def start(
+        self,
+        bus: FakeBus,
+        units: set[int] | None = None,
+        turnaround: float | None = None,
+        faults: Faults | None = None,
+    ) -> None:
         self.bus = bus
         self.line = StringTransport()
-        self.slave = Slave(bus, LINE, self.clock, turnaround, units, SLACK)
+        self.slave = Slave(bus, LINE, self.clock, turnaround, units, SLACK, faults=faults)
         self.slave.makeConnection(self.line)
 
     def pass_time(self, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """The text front end, from a client's seat."""
 
+import re
 from typing import Any
 
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ from lumina.frontends.text import (
     UNREAD,
     TextFactory,
 )
-from lumina.interfaces import PortStatus, Terms
+from lumina.interfaces import PortStatistics, PortStatus, Terms, Times, Traffic, UnitStatistics
 from lumina.modbus.pdu import ReadHoldingRegisters
 from lumina.testing import FakeBus, FakeOverview, site
 
@@ -31,6 +32,26 @@ EXAMPLE = b"test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5\n"
 READ = b":THC:/dev/ttyAMA1:9600:010300000002:9\n"
 GOOD = bytes.fromhex("030400000001")
 SHIPPING = b"ttyAMA1_THC_010300000002_20251124174603_aZ"
+
+TRAFFIC = Traffic(
+    requests=8,
+    words={"ok": 6, "timeout": 1, "exception_02": 1},
+    failure_rate=0.25,
+    shared=1,
+    unknown=1,
+    exchanges=7,
+    replies=6,
+    exceptions={0x02: 1},
+    timeouts=1,
+    late=4,
+    foreign=5,
+    noise=6,
+    stale=7,
+    damaged=2,
+    short=3,
+    reply_time=Times(6, 0.02, 0.01, 0.05, 0.015, 0.04, 0.045),
+    wait=Times(7, 1.5, 0.0002, 120.0, 0.1, 2.0, 3.0),
+)
 
 
 @implementer(ITCPTransport)
@@ -72,8 +93,11 @@ class TextCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.bus = FakeBus()
+        self.ports = [PortStatus("bus", "/dev/ttyAMA1", ("/dev/ttyAMA2",), "9600 8N1", "idle")]
         self.overview = FakeOverview(
-            [PortStatus("bus", "/dev/ttyAMA1", ("/dev/ttyAMA2",), "9600 8N1", "idle")]
+            self.ports,
+            [PortStatistics("bus", TRAFFIC, 7200.0, 0.456, 0.123, 3, 17)],
+            [UnitStatistics("bus", 1, TRAFFIC, "suspended", 90.0, "timeout"), UnitStatistics("bus", 18)],
         )
         self.client()
 
@@ -108,7 +132,10 @@ class AnswerTests(TextCase):
         self.connection.dataReceived(EXAMPLE)
         asked = self.bus.asked[0]
         self.assertEqual((asked.unit, asked.request), (1, ReadHoldingRegisters(0, 2)))
-        self.assertEqual(asked.terms, Terms("text#1", "test", "THC", 0.5, 0.5, 9600, 9))
+        self.assertEqual(
+            asked.terms,
+            Terms("text#1", "test", "THC", patience=0.5, timeout=0.5, baudrate=9600, hint=9),
+        )
         asked.reply(GOOD)
         self.assertEqual(self.said(), b"OK:test:010304000000013BF3\n")
 
@@ -219,6 +246,16 @@ class AnswerTests(TextCase):
             self.assertEqual(len(self.socket.segments), number)
         self.assertTrue(self.socket.no_delay)
 
+    def test_pace_of_others(self) -> None:
+        """
+        A paced answer stands alone also behind a line that needs no pause.
+        """
+        self.client(dialect="timestamped")
+        self.connection.dataReceived(b"FF:F0:AA:AF\nq:x:y\n")
+        self.assertEqual(self.said(), b"FF:F0:AA:AF\n")
+        self.clock.advance(0.0051)
+        self.assertIn(b"q:ERROR:bad_request:", self.said())
+
     def test_port_names(self) -> None:
         """
         A port answers to its key and to its other names.
@@ -247,7 +284,7 @@ class PeopleTests(TextCase):
         """
         self.connection.dataReceived(b"help\r\n")
         said = self.said()
-        for word in (b"id:type:port", b"ports", b"version", b"quit"):
+        for word in (b"id:type:port", b"ports", b"stats", b"units", b"version", b"quit"):
             self.assertIn(word, said)
         self.assertTrue(said.endswith(b"\n\n"))
 
@@ -257,6 +294,89 @@ class PeopleTests(TextCase):
         """
         self.connection.dataReceived(b"ports\n")
         self.assertEqual(self.said(), b"bus: /dev/ttyAMA1, 9600 8N1, idle; also /dev/ttyAMA2; waiting=0\n\n")
+
+    def test_stats(self) -> None:
+        """
+        Each port is a row: what it has carried, how fast, and how busy it is.
+        """
+        self.connection.dataReceived(b"stats\n")
+        self.assertEqual(
+            self.said().decode().split("\n"),
+            [
+                "port  requests  failed  exchanges  reply mean    p95  wait mean    busy  queue  most",
+                "bus          8  25.0 %          7       20 ms  40 ms      1.5 s  12.3 %      3    17",
+                "",
+                "",
+            ],
+        )
+
+    def test_stats_of_one(self) -> None:
+        """
+        All about one port fits on a screen, whichever of its names is used.
+        """
+        said = set()
+        for name in (b"bus", b"/dev/ttyAMA1", b"/dev/ttyAMA2"):
+            self.connection.dataReceived(b"stats " + name + b"\n")
+            said.add(self.said().decode())
+        self.assertEqual(
+            said.pop().split("\n"),
+            [
+                "bus",
+                "  line         /dev/ttyAMA1, 9600 8N1, idle",
+                "  watched for  2 h",
+                "  requests     8, 25.0 % failed, 1 shared an exchange, 1 writes unconfirmed",
+                "  ended as     exception_02=1 ok=6 timeout=1",
+                "  exchanges    7, of them 6 with a sound reply",
+                "  exceptions   1, 1 of code 02",
+                "  no reply     1 timeouts, 2 wrong CRCs, 3 short",
+                "  astray       4 late and 5 foreign frames, 6 bytes of noise, 7 stale bytes",
+                "  reply time   mean 20 ms, min 10 ms, max 50 ms",
+                "  percentiles  half under 15 ms, 95 % under 40 ms, 99 % under 45 ms",
+                "  wait         mean 1.5 s, min 0.2 ms, max 120 s",
+                "  queue        3 waiting now, 17 at most",
+                "  line busy    12.3 % of the last minute, 45.6 % of all time",
+                "",
+                "",
+            ],
+        )
+        self.assertEqual(said, set())
+
+    def test_units(self) -> None:
+        """
+        Each unit is a row: how it has answered, when it was last seen, and what was wrong last.
+        """
+        self.connection.dataReceived(b"units /dev/ttyAMA2\n")
+        self.assertEqual(
+            [re.split(" {2,}", line) for line in self.said().decode().split("\n")[1:-2]],
+            [
+                ["bus", "1", "8", "6", "25.0 %", "90 s ago", "20 ms", "50 ms", "suspended", "timeout"],
+                ["bus", "18", "0", "0", "0.0 %", "never", "-", "-", "-", "-"],
+            ],
+        )
+
+    def test_nothing_known(self) -> None:
+        """
+        Where nothing has happened there are no times, and where no unit was asked only the heading.
+        """
+        self.overview = FakeOverview(self.ports, [PortStatistics("bus")])
+        self.client()
+        self.connection.dataReceived(b"stats bus\nunits\n")
+        said = self.said().decode().split("\n")
+        self.assertIn("  reply time   -", said)
+        self.assertIn("  percentiles  -", said)
+        self.assertIn("  ended as     -", said)
+        self.assertTrue(said[-3].startswith("port"))
+
+    def test_unknown_port(self) -> None:
+        """
+        A port that is not there is told the ones that are.
+        """
+        for command in (b"stats", b"units"):
+            self.connection.dataReceived(command + b" nowhere else\n")
+            self.assertEqual(
+                self.said(),
+                b"ERROR:-:invalid_port: 'nowhere else' is not a serial bus; there are: bus\n",
+            )
 
     def test_version(self) -> None:
         """
@@ -295,11 +415,15 @@ class BoundTests(TextCase):
 
     def test_longest_line(self) -> None:
         """
-        A line of exactly the limit is read.
+        A line of exactly the limit is read, with either line end; one byte more is too long.
         """
-        self.connection.dataReceived(LINE_LIMIT * b"x" + b"\n")
-        self.assertIn(b"'xxx", self.said())
-        self.assertTrue(self.socket.is_open)
+        for end in (b"\n", b"\r\n"):
+            self.client()
+            self.connection.dataReceived(LINE_LIMIT * b"x" + end)
+            self.assertIn(b"'xxx", self.said())
+            self.assertTrue(self.socket.is_open)
+            self.connection.dataReceived(LINE_LIMIT * b"x" + b"y" + end)
+            self.assertIn(b"longer than 2048", self.said())
 
     def test_many_lines_in_a_turn(self) -> None:
         """
@@ -326,6 +450,42 @@ class BoundTests(TextCase):
         self.assertLess(len(self.connection._answers), BACKLOG + TURN_LINES)
         self.clock.pump([0.005] * 2000)
         self.assertEqual(self.said().count(b"\n"), 1000)
+
+    def test_backlog_of_anything(self) -> None:
+        """
+        Commands and heartbeats behind paced answers are bounded as well, and none is lost.
+        """
+        for line in (b"version\n", b"FF:F0:AA:AF\n"):
+            self.client(dialect="timestamped")
+            self.connection.dataReceived(2 * b"x\n")
+            for _ in range(20):
+                if self.socket.producerState == "producing":
+                    self.connection.dataReceived(50 * line)
+                    self.clock.advance(0)
+            self.assertEqual(self.socket.producerState, "paused")
+            self.assertLess(len(self.connection._answers), BACKLOG + TURN_LINES)
+            self.clock.pump([0.005] * 300)
+            self.assertEqual(self.socket.producerState, "producing")
+
+    def test_waited_behind_a_brake(self) -> None:
+        """
+        A request whose time went by before its client was read from again is not sent.
+        """
+        self.socket.producer.pauseProducing()
+        self.connection.dataReceived(b"a:x:bus:9600:010600010002:8:0.5\n")
+        self.clock.advance(20)
+        self.socket.producer.resumeProducing()
+        self.assertIn(b"ERROR:a:expired:", self.said())
+        self.assertEqual(self.bus.asked, [])
+
+    def test_parting_is_bounded(self) -> None:
+        """
+        A client that asked to quit and never reads the rest is cut off in the end.
+        """
+        self.connection.dataReceived(b"quit\n")
+        self.assertTrue(self.socket.disconnecting)
+        self.clock.advance(UNREAD)
+        self.assertTrue(self.socket.aborted)
 
     def test_slow_reader(self) -> None:
         """

@@ -76,6 +76,25 @@ class ReplyTests(SynchronousTestCase):
         self.assertIsNone(transaction.received(encode(1, pdu)))
         self.assertEqual(transaction.quiet(), pdu)
 
+    def test_unknown_function_and_zeros(self) -> None:
+        """
+        Zeros behind such a reply, which its CRC does not notice, are none of it;
+        and four bytes that look like an exception are none.
+        """
+        pdu = bytes.fromhex("4101020304")
+        for zeros in (b"\0", b"\0\0", bytes(20)):
+            self.assertEqual(heard(Opaque(b"\x41"), encode(1, pdu) + zeros), pdu)
+        self.assertIsNone(heard(Opaque(b"\x41"), encode(1, b"\xc1")))
+
+    def test_confirmation_that_begins_as_its_request(self) -> None:
+        """
+        A sound confirmation is one also where the request happens to begin with the same bytes.
+        """
+        request = WriteRegisters(2064, (0x6C05,))
+        confirmed = bytes.fromhex("1008100001")
+        self.assertTrue(encode(1, request.encode()).startswith(encode(1, confirmed)))
+        self.assertEqual(heard(request, encode(1, confirmed)), confirmed)
+
     def test_unknown_function_refused(self) -> None:
         """
         Its exception needs no silence.
@@ -217,6 +236,15 @@ class EchoTests(SynchronousTestCase):
         copy = encode(1, WRITE.encode())
         self.assertIsNone(heard(WRITE, copy, echo=True))
         self.assertEqual(heard(WRITE, copy, copy, echo=True), WRITE.encode())
+
+    def test_damaged_echo(self) -> None:
+        """
+        A damaged echo is not the damaged reply: the reply is still waited for.
+        """
+        copy = encode(1, WRITE.encode())
+        transaction = Transaction(1, WRITE, True)
+        self.assertIsNone(transaction.received(copy[:-1] + b"\0") or transaction.quiet())
+        self.assertFalse(transaction.damaged)
 
     def test_echo_that_could_be_a_reply(self) -> None:
         """

@@ -285,6 +285,19 @@ class SilenceTests(WireCase):
         self.assertIn("never quiet", str(self.failureResultOf(silent, PortDown).value))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_early_reply(self) -> None:
+        """
+        A reply that comes while the request should still be on the wire does
+        not make the line seem busy.
+        """
+        self.wire.switch(Line(300))
+        done = self.send()
+        self.wire.dataReceived(REPLY)
+        self.successResultOf(done)
+        silent = self.wire.silence(0)
+        self.clock.pump([0.01] * 60)
+        self.successResultOf(silent)
+
     def test_lost_while_waiting(self) -> None:
         """
         Unplugged while the gap is waited for, the wait ends.

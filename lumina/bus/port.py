@@ -8,7 +8,6 @@ none is answered twice, and the front ends above never have to start again.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from twisted.application.service import Service
@@ -18,25 +17,23 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from lumina.bus.carrier import Carrier
 from lumina.bus.requests import Job, Requests
 from lumina.bus.schedule import Schedule
-from lumina.bus.settings import PortSettings, UnitSettings
-from lumina.bus.wire import Attempt, Wire
+from lumina.bus.settings import PortSettings
+from lumina.bus.units import Habits, Units
+from lumina.bus.wire import Wire
 from lumina.errors import (
     BadRequest,
     Denied,
-    ExceptionReply,
     LuminaError,
-    NoReply,
     NotSent,
     PortDown,
-    PortLost,
-    Sent,
     ShuttingDown,
+    Suspended,
 )
-from lumina.interfaces import PortStatus, Terms, Watcher
+from lumina.interfaces import PortStatus, Priority, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
-from lumina.modbus.transaction import Transaction
 
 #: Pauses between attempts to open the device, in seconds: the first, doubled up to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
@@ -53,6 +50,7 @@ GRACE = 3.0
 _T = TypeVar("_T")
 _BROADCAST = 0
 _LAST_UNIT = 255
+_SHARED_FUNCTIONS = range(1, 5)
 
 
 class Port(Service):
@@ -73,11 +71,16 @@ class Port(Service):
         self._settings = settings
         self._endpoint = endpoint
         self._reactor = reactor
-        schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client)
-        self._requests = Requests(settings.name, schedule, reactor, watchers)
+        schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
+        self._units = Units(_habits(settings))
+        for unit, own in settings.units.items():
+            if own.timeout is not None:
+                self._units.set_timeout(unit, own.timeout)
+        self._requests = Requests(settings.name, schedule, reactor, watchers, self._unsent)
+        self._carrier = Carrier(settings, self._requests, self._units, reactor)
+        self._grouped_until = 0.0
         self._state, self._reason = "closed", "not opened yet"
         self._wire: Wire | None = None
-        self._hold = 0.0
         self._next_trial = 0.0
         self._reopening: IDelayedCall | None = None
         self._stopping = False
@@ -85,11 +88,19 @@ class Port(Service):
         self._life: Deferred[None] | None = None
 
     def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
-        job = self._requests.new(unit, request, terms)
+        settings = self._settings
+        line = settings.line_for(unit, terms.baudrate)
+        timeout = terms.timeout or settings.unit(unit).timeout or settings.timeout
+        shared = request.function in _SHARED_FUNCTIONS and not request.writes and settings.unit(unit).share
+        key = (request.encode(), line) if shared else None
+        job = self._requests.new(unit, request, terms, line, timeout, key)
         try:
-            self._admit(job)
+            known = self._admit(job)
         except NotSent as error:
             self._requests.end(job, error)
+        else:
+            if known is not None:
+                self._requests.end(job, known)
         return job.done
 
     def status(self) -> PortStatus:
@@ -105,7 +116,13 @@ class Port(Service):
             state=state,
             reason=self._reason,
             waiting=len(self._requests),
+            deepest=self._requests.deepest,
+            echo=self._carrier.echo,
         )
+
+    def unit_states(self) -> dict[int, str]:
+        """What is made of each unit: `ok`, `missing` or `suspended`."""
+        return {view.unit: view.state for view in self._units.view(self._reactor.seconds())}
 
     def startService(self) -> None:
         super().startService()
@@ -129,16 +146,33 @@ class Port(Service):
 
         return self._life.addCallback(ended)
 
-    def _admit(self, job: Job) -> None:
-        """@raise NotSent: why the request cannot be carried."""
+    def _admit(self, job: Job) -> Reply | None:
+        """
+        @return: a reply that is young enough; `None`: the job waits for one.
+        @raise NotSent: why the request cannot be carried.
+        """
         if self._stopping:
             raise ShuttingDown("lumina is stopping")
         self._check(job.unit, job.request, job.terms)
+        now = self._reactor.seconds()
+        if job.key is not None and not self._requests.changing(job.unit):
+            known = self._carrier.recent.get(job.unit, job.key, now)
+            if known is not None:
+                return known
         if self._state == "closed":
             raise PortDown(f"{self._settings.device}: {self._reason}")
-        if self._state == "jammed" and (self._requests or self._reactor.seconds() < self._next_trial):
+        if self._state == "jammed" and (self._requests or now < self._next_trial):
             raise PortDown(f"{self._settings.device}: {self._reason}")
+        urgent = job.request.writes or job.priority == Priority.HIGH
+        sentence = self._units.suspended(job.unit, now, urgent, job.request, job.line.baudrate)
+        if sentence is not None:
+            raise Suspended(sentence)
         self._requests.enter(job)
+        self._units.probing(job.unit, now)
+        return None
+
+    def _unsent(self, job: Job) -> None:
+        self._units.probe_over(job.unit, self._reactor.seconds())
 
     def _check(self, unit: int, request: Request, terms: Terms) -> None:
         if not 0 <= unit <= _LAST_UNIT:
@@ -164,8 +198,9 @@ class Port(Service):
             except Exception as error:
                 self._closed(str(error))
             else:
-                pause = FIRST_PAUSE
                 await self._settle(wire)
+                if self._state == "open":
+                    pause = FIRST_PAUSE
                 await self._serve(wire)
                 self._closed(await wire.lost or self._reason or "the device is gone")
             with suppress(CancelledError):
@@ -184,7 +219,7 @@ class Port(Service):
     def _open(self) -> Deferred[Wire]:
         settings = self._settings
         factory = Factory.forProtocol(
-            lambda: Wire(self._reactor, settings.name, settings.line, settings.slack)
+            lambda: Wire(self._reactor, settings.name, settings.line, settings.slack, self._carrier.stray)
         )
         factory.noisy = False
         return cast("Deferred[Wire]", self._endpoint.connect(factory))
@@ -215,75 +250,55 @@ class Port(Service):
                 await self._requests.bell()
                 continue
             try:
-                await wire.silence(max(self._settings.gap, self._hold))
+                await wire.silence(max(self._settings.gap, self._carrier.hold))
             except PortDown as error:
                 if up:
                     self._jammed(error)
                 continue
-            job = self._requests.next()
-            if job is not None:
+            job = self._next(wire)
+            if job is None:
+                await self._until_one_is_ready()
+            else:
                 await self._carry(wire, job)
         wire.close()
 
+    def _next(self, wire: Wire) -> Job | None:
+        """
+        The job whose turn it is. For a while those of the wire's present speed
+        go first: the less often it changes, the less time that costs.
+        """
+        now = self._reactor.seconds()
+        grouping = now < self._grouped_until
+        job = self._requests.next(self._ready, wire.line if grouping else None)
+        if job is not None and (not grouping or job.line != wire.line):
+            self._grouped_until = now + self._settings.group
+        return job
+
+    def _ready(self, job: Job) -> bool:
+        """Whether no late reply could be taken for the reply to this one."""
+        now = self._reactor.seconds()
+        return bool(self._units.free_at(job.unit, job.request.function, now) <= now)
+
+    async def _until_one_is_ready(self) -> None:
+        if not self._requests:
+            return
+        now = self._reactor.seconds()
+        first = min(self._units.free_at(job.unit, job.request.function, now) for job in self._requests)
+        call = self._reactor.callLater(max(0.0, first - now), self._requests.ring)
+        await self._requests.bell()
+        if call.active():
+            call.cancel()
+
     async def _carry(self, wire: Wire, job: Job) -> None:
         try:
-            result = await self._exchange(wire, job)
+            went_through = await self._carrier.carry(wire, job)
         except Exception:
             self._log.failure("{port}: a fault in lumina itself", port=self._settings.name)
-            result = LuminaError("a fault in lumina itself; its log has the traceback")
+            self._requests.end(job, LuminaError("a fault in lumina itself; its log has the traceback"))
             wire.close()
-        if result is not None:
-            self._requests.end(job, result)
-
-    async def _exchange(self, wire: Wire, job: Job) -> Reply | LuminaError | None:
-        """@return: how the job ends; `None`: it has ended before it was sent."""
-        settings = self._settings
-        unit = settings.units.get(job.unit, UnitSettings())
-        line = replace(settings.line, baudrate=job.terms.baudrate or settings.line.baudrate)
-        gap = max(settings.gap, self._hold, unit.gap or 0.0, line.gap)
-        trials = 1 + (settings.retries if job.request.repeatable else 0)
-        error: LuminaError = LuminaError("never tried")
-        for _ in range(trials):
-            try:
-                await wire.silence(gap)
-            except PortDown as down:
-                return down if job.sent is None else error
-            if job.is_over:
-                return None
-            if line != wire.line:
-                wire.switch(line)
-            attempt = await self._attempt(wire, job, unit)
-            if attempt.error is None:
-                return self._reply(job, attempt)
-            error = self._explained(job, attempt.error)
-            if isinstance(error, PortLost):
-                break
-        return error
-
-    async def _attempt(self, wire: Wire, job: Job, unit: UnitSettings) -> Attempt:
-        settings, broadcast = self._settings, job.unit == _BROADCAST
-        patience = job.terms.timeout or unit.timeout or settings.timeout
-        self._requests.begun(job)
-        transaction = Transaction(job.unit, job.request, settings.echo)
-        attempt = await wire.exchange(transaction, settings.turnaround if broadcast else patience, broadcast)
-        self._hold = unit.turnaround or 0.0
-        if self._state == "jammed" and not isinstance(attempt.error, PortLost):
-            self._usable_again()
-        self._requests.publish(attempt.exchange)
-        if isinstance(attempt.error, NoReply):
-            attempt = replace(attempt, error=NoReply(f"{attempt.error} within {patience:g} s"))
-        return attempt
-
-    def _reply(self, job: Job, attempt: Attempt) -> Reply | ExceptionReply:
-        pdu, exchange = attempt.pdu, attempt.exchange
-        if pdu and pdu[0] & 0x80:
-            return ExceptionReply(job.request.function, pdu[1])
-        return Reply(job.request, pdu, exchange.sent, exchange.last or exchange.ended)
-
-    def _explained(self, job: Job, error: Sent) -> Sent:
-        if not job.request.writes:
-            return error
-        return type(error)(f"{error}; outcome unknown, the write may have happened")
+        else:
+            if went_through and self._state == "jammed":
+                self._usable_again()
 
     # Its states.
 
@@ -320,3 +335,13 @@ class Port(Service):
     def _say(self, level: str, sentence: str) -> None:
         name, device = self._settings.name, self._settings.device
         getattr(self._log, level)("{port}: {device}: {sentence}", port=name, device=device, sentence=sentence)
+
+
+def _habits(settings: PortSettings) -> Habits:
+    return Habits(
+        timeout=settings.timeout,
+        misses=settings.misses,
+        linger=settings.linger,
+        longest_pause=settings.longest_pause,
+        slack=settings.slack,
+    )

@@ -5,7 +5,8 @@ Each enters the schedule and rings the door bell, a `DeferredQueue`; each ends
 exactly once, in a reply or an error, and its outcome is published.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from lumina.bus.schedule import Schedule
 from lumina.errors import Cancelled, Expired, LuminaError, NotSent
 from lumina.interfaces import Exchange, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.rtu import Line
+
+_BROADCAST = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -25,6 +29,10 @@ class Job:
     """
     One request.
 
+    @ivar line: the speed and format that it is sent with.
+    @ivar timeout: seconds from its end on the wire until the reply begins.
+    @ivar key: requests to one unit with equal keys may share an exchange;
+        `None`: it is alone.
     @ivar asked: when it was asked, in monotonic seconds.
     @ivar done: its end, for the asker.
     @ivar sent: when its first byte was handed to the line; `None`: not yet.
@@ -33,10 +41,27 @@ class Job:
     unit: int
     request: Request
     terms: Terms
+    line: Line
+    timeout: float
+    key: Hashable | None
     asked: float
     done: Deferred[Reply]
     expiry: IDelayedCall | None = None
     sent: float | None = None
+    ended: bool = False
+
+    @property
+    def client(self) -> str:
+        return self.terms.client
+
+    @property
+    def priority(self) -> int:
+        return self.terms.priority
+
+    @property
+    def barrier(self) -> bool:
+        """Whether it may change what others read."""
+        return self.request.writes
 
     @property
     def is_over(self) -> bool:
@@ -45,27 +70,54 @@ class Job:
 
 
 class Requests:
-    """What waits for a port, and how each of it ends."""
+    """
+    What waits for a port, and how each of it ends.
+
+    @ivar deepest: the most that ever waited.
+    """
 
     _log = Logger()
 
     def __init__(
-        self, port: str, schedule: Schedule[Job], reactor: Any, watchers: Sequence[Watcher] = ()
+        self,
+        port: str,
+        schedule: Schedule[Job],
+        reactor: Any,
+        watchers: Sequence[Watcher] = (),
+        unsent: Callable[[Job], None] = lambda job: None,
     ) -> None:
+        """
+        @param unsent: hears of each request that ended without having been sent.
+        """
         self._port = port
         self._schedule = schedule
         self._reactor = reactor
         self._watchers = watchers
+        self._unsent = unsent
         self._bell: DeferredQueue[None] = DeferredQueue(size=1)
+        self.deepest = 0
+        self._barriers: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._schedule)
 
-    def new(self, unit: int, request: Request, terms: Terms) -> Job:
+    def __iter__(self) -> Iterator[Job]:
+        """All that wait, in no particular order."""
+        return iter(self._schedule)
+
+    def new(
+        self, unit: int, request: Request, terms: Terms, line: Line, timeout: float, key: Hashable | None
+    ) -> Job:
         """A request that has just been asked, and waits for nothing yet."""
         done: Deferred[Reply] = Deferred(lambda _: self._withdraw(job))
-        job = Job(unit, request, terms, self._reactor.seconds(), done)
+        job = Job(unit, request, terms, line, timeout, key, self._reactor.seconds(), done)
+        if job.barrier:
+            self._barriers[unit] += 1
         return job
+
+    def changing(self, unit: int) -> bool:
+        """Whether something that may change what this unit says was asked, and is not over."""
+        return bool(self._barriers[unit] or self._barriers[_BROADCAST])
 
     def enter(self, job: Job) -> None:
         """
@@ -73,14 +125,28 @@ class Requests:
 
         @raise QueueFull: it does not wait.
         """
-        self._schedule.add(job.terms.client, job)
+        self._schedule.add(job)
+        self.deepest = max(self.deepest, len(self._schedule))
         if job.terms.patience is not None:
             job.expiry = self._reactor.callLater(job.terms.patience, self._expire, job)
         self.ring()
 
-    def next(self) -> Job | None:
-        """Take the job whose turn it is; it still expires until it is `begun`."""
-        return self._schedule.next()
+    def next(self, ready: Callable[[Job], bool], line: Line | None) -> Job | None:
+        """
+        Take the job whose turn it is; it still expires until it is `begun`.
+
+        @param ready: whether a job may be sent now.
+        @param line: those of this line go first in their class; `None`: none do.
+        """
+        return self._schedule.next(ready, line)
+
+    def sharers(self, job: Job) -> list[Job]:
+        """Take those that the exchange of a job can answer as well."""
+        return self._schedule.sharers(job)
+
+    def charge(self, party: Sequence[Job], seconds: float) -> None:
+        """A party has used the bus for so long."""
+        self._schedule.charge([job.client for job in party], seconds, party[0].priority)
 
     def begun(self, job: Job) -> None:
         """Its first byte is handed to the line now; it cannot be withdrawn any more."""
@@ -89,8 +155,18 @@ class Requests:
             job.sent = self._reactor.seconds()
 
     def end(self, job: Job, result: Reply | LuminaError) -> None:
-        """Answer its asker, who may have lost interest, and publish its outcome."""
+        """
+        Answer its asker, who may have lost interest, and publish its outcome;
+        the first time counts.
+        """
+        if job.ended:
+            return
+        job.ended = True
         self._disarm(job)
+        if job.barrier:
+            self._barriers[job.unit] -= 1
+        if job.sent is None:
+            self._unsent(job)
         word = result.word if isinstance(result, LuminaError) else "ok"
         now = self._reactor.seconds()
         self.publish(Outcome(self._port, job.unit, job.request, job.terms, word, job.asked, job.sent, now))
@@ -104,6 +180,12 @@ class Requests:
     def end_waiting(self, error: NotSent) -> None:
         """End all that wait."""
         for job in self._schedule.drain():
+            self.end(job, error)
+
+    def end_unit(self, unit: int, error: NotSent) -> None:
+        """End all that wait for one unit."""
+        for job in [job for job in self._schedule if job.unit == unit]:
+            self._schedule.remove(job)
             self.end(job, error)
 
     def publish(self, event: Outcome | Exchange) -> None:
@@ -133,11 +215,11 @@ class Requests:
 
     def _expire(self, job: Job) -> None:
         job.expiry = None
-        self._schedule.remove(job.terms.client, job)
+        self._schedule.remove(job)
         self.end(job, Expired(f"{job.terms.patience:g} s went by before its turn came"))
 
     def _withdraw(self, job: Job) -> None:
         """The asker has lost interest; what is on the wire is finished all the same."""
         if job.sent is None:
-            self._schedule.remove(job.terms.client, job)
+            self._schedule.remove(job)
             self.end(job, Cancelled("withdrawn before it was sent"))

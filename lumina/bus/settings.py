@@ -14,11 +14,20 @@ class UnitSettings:
     @ivar timeout: until its reply begins.
     @ivar gap: silence before a request to it.
     @ivar turnaround: silence that it needs after an exchange with it.
+    @ivar baudrate: bits per second; a request's own wins.
+    @ivar parity: N, E or O.
+    @ivar stopbits: 1, 1.5 or 2.
+    @ivar share: whether one exchange may answer several that ask the same;
+        not where reading clears.
     """
 
     timeout: float | None = None
     gap: float | None = None
     turnaround: float | None = None
+    baudrate: int | None = None
+    parity: str | None = None
+    stopbits: float | None = None
+    share: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +41,17 @@ class PortSettings:
     @ivar gap: silence before each request, where longer than 3.5 characters.
     @ivar turnaround: how long a broadcast holds the line.
     @ivar slack: how long bytes may be held up on their way to us.
-    @ivar echo: whether the line gives back what is sent.
+    @ivar echo: whether the line gives back what is sent; `None`: to be learnt.
     @ivar broadcast: whether unit 0 may be written to.
     @ivar retries: how often a read that failed is sent again; writes never are.
+    @ivar max_age: for how long a reply to a read may answer the same question
+        again, if nothing was written to the unit since; 0: never.
+    @ivar misses: silences in a row after which a unit is suspended; 0: never.
+    @ivar linger: how long a late reply is looked out for; `None`: twice the
+        slowest reply that the unit has given, 1 to 3.
+    @ivar longest_pause: between attempts to reach a suspended unit.
+    @ivar floor: share of the time that lower classes get at least.
+    @ivar group: how long requests of one speed may go before those of others.
     @ivar queue: how many requests may wait.
     @ivar queue_per_client: how many of them may be one client's.
     """
@@ -48,9 +65,36 @@ class PortSettings:
     gap: float = 0.0
     turnaround: float = 0.1
     slack: float = 0.02
-    echo: bool = False
+    echo: bool | None = None
     broadcast: bool = False
     retries: int = 0
+    max_age: float = 0.0
+    misses: int = 3
+    linger: float | None = None
+    longest_pause: float = 10.0
+    floor: float = 0.1
+    group: float = 0.25
     queue: int = 1000
     queue_per_client: int = 200
     units: Mapping[int, UnitSettings] = field(default_factory=dict)
+
+    def unit(self, unit: int) -> UnitSettings:
+        """What differs for a unit, if anything."""
+        return self.units.get(unit, _AS_THE_PORT)
+
+    def line_for(self, unit: int, baudrate: int | None) -> Line:
+        """
+        The speed and format for a request.
+
+        @param baudrate: what the request itself asks for.
+        """
+        own = self.unit(unit)
+        return Line(
+            baudrate or own.baudrate or self.line.baudrate,
+            own.parity or self.line.parity,
+            own.stopbits or self.line.stopbits,
+            self.line.bytesize,
+        )
+
+
+_AS_THE_PORT = UnitSettings()

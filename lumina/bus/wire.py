@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from lumina.errors import ExceptionReply, PortDown, PortLost, Sent
 from lumina.interfaces import Exchange
 from lumina.modbus.rtu import MAX_FRAME, Line
-from lumina.modbus.transaction import Transaction
+from lumina.modbus.transaction import Strays, Transaction
 
 #: Seconds of endless bytes after which a line counts as jammed.
 PATIENCE = 0.5
@@ -115,10 +115,18 @@ class Wire(Protocol):
         is gone.
     """
 
-    def __init__(self, clock: Any, name: str, line: Line, slack: float) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        name: str,
+        line: Line,
+        slack: float,
+        stray: Callable[[bytes], None] = lambda frame: None,
+    ) -> None:
         """
         @param clock: monotonic time and timers.
         @param name: of the port, for the exchanges.
+        @param stray: hears sound frames that come while nothing is asked.
         @param slack: seconds that bytes may be held up before they are
             delivered, as USB adapters do.
         """
@@ -127,6 +135,8 @@ class Wire(Protocol):
         self._clock = clock
         self._name = name
         self._slack = slack
+        self._stray = stray
+        self._strays = Strays()
         self._gone = False
         self._draining = False
         self._last = clock.seconds()
@@ -144,6 +154,11 @@ class Wire(Protocol):
             return "draining" if self._draining else "idle"
         return "sending" if self._clock.seconds() < self._current.ended else "waiting"
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a reply has begun, and is not whole yet."""
+        return self._current is not None and self._current.transaction.under_way
+
     def silence(self, seconds: float) -> Deferred[None]:
         """
         Wait until the line has been silent for so long, and at least for its
@@ -155,7 +170,8 @@ class Wire(Protocol):
             return fail(PortDown("the port was lost"))
         seconds = max(seconds, self.line.gap, self._slack if self._draining else 0.0)
         done: Deferred[None] = Deferred()
-        self._silence = done, seconds, self._clock.seconds() + seconds + PATIENCE
+        begins = max(self._clock.seconds(), self._last)  # a request that is on its way has not ended yet
+        self._silence = done, seconds, begins + seconds + PATIENCE
         self._await_silence()
         return done
 
@@ -163,10 +179,16 @@ class Wire(Protocol):
         """
         Change speed and format, at once; call it on a silent line only. A line
         that has no speed of its own only computes with it.
+
+        @raise PortDown: the driver does not take it; all is as before.
         """
         reconfigure = getattr(self.transport, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(line)
+            try:
+                reconfigure(line)
+            except PortDown:
+                reconfigure(self.line)  # half of it may have been taken
+                raise
         self.line = line
 
     def exchange(
@@ -208,6 +230,7 @@ class Wire(Protocol):
         current = self._current
         if current is None:
             self._stale += len(data)
+            self._report(self._strays.received(data))
             if self._silence is not None:
                 self._await_silence()
             return
@@ -228,6 +251,10 @@ class Wire(Protocol):
             self._end_silence().errback(PortDown("the port was lost"))
         self.lost.callback("" if reason.check(ConnectionDone) else reason.getErrorMessage())
 
+    def _report(self, frames: list[bytes]) -> None:
+        for frame in frames:
+            self._stray(frame)
+
     def _await_silence(self) -> None:
         assert self._silence is not None
         _, seconds, limit = self._silence
@@ -239,6 +266,7 @@ class Wire(Protocol):
         now = self._clock.seconds()
         if now >= self._last + seconds - 1e-9:
             self._draining = False
+            self._report(self._strays.quiet())
             self._end_silence().callback(None)
         elif now >= limit - 1e-9:
             self._end_silence().errback(PortDown("the line is never quiet"))
@@ -289,6 +317,7 @@ class Wire(Protocol):
         self._deadline.cancel()
         self._lull.cancel()
         self._draining = error is not None
+        self._report(self._strays.received(current.transaction.trailing))
         current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error))
 
 
@@ -325,6 +354,8 @@ class _Current:
             noise=transaction.noise,
             foreign=tuple(transaction.foreign),
             damaged=transaction.damaged,
+            short=transaction.broken_off,
+            echoed=transaction.echoed,
         )
 
     def _verdict(self, pdu: bytes, error: Sent | None) -> str:

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.plugin import getPlugins
 
+from lumina.config import arguments
 from lumina.plugins import nearest
 
 
@@ -40,18 +41,22 @@ class _Form:
 
     @ivar needed: how many of them, from the first, cannot be left out.
     @ivar unnamed: how many may stand without their name.
+    @ivar instead: one that may stand for the first, which is then read as its
+        name, an equals sign, and its value.
     """
 
     names: tuple[str, ...]
     needed: int
     unnamed: int
+    instead: str = ""
 
 
 _LINE = ("baudrate", "parity", "stopbits", "bytesize")
+_HARDWARE = ("lowlatency", "flow", "rts", "dtr", *arguments.RS485, "usb")
 _TLS = ("host", "port", "timeout", "bindAddress", "certificate", "privateKey", "trustRoots", "endpoint")
 _SSL = ("host", "port", "timeout", "bindAddress", "certKey", "privateKey", "caCertsDir", "hostname")
 _CLIENTS = {
-    "serial": _Form(("device", *_LINE), 1, 1),
+    "serial": _Form(("device", *_LINE, *_HARDWARE), 1, 1, instead="usb"),
     "tcp": _Form(("host", "port", "timeout", "bindAddress"), 2, 2),
     "tls": _Form(_TLS, 2, len(_TLS)),
     "ssl": _Form(_SSL, 2, 2),
@@ -155,10 +160,16 @@ def _parse(
     first, *parts = _split(text)
     if len(first) != 1 or first[0] not in forms:
         return _foreign("=".join(first), parts, forms, others)
-    options = _named(forms[first[0]], parts)
+    form = forms[first[0]]
+    options = _named(form, parts)
     for name, value in options.items():
-        if complaint := _complaint(name, value, lowest_port):
+        if complaint := arguments.complaint(name, value, lowest_port):
             raise ValueError(f"{name} '{value}' {complaint}")
+    if form.instead in options:
+        _stand_in(form, options)
+    _demand(form, options)
+    if conflict := arguments.conflict(options):
+        raise ValueError(conflict)
     return Endpoint(first[0], options)
 
 
@@ -207,10 +218,22 @@ def _named(form: _Form, parts: list[list[str]]) -> dict[str, str]:
         if name in options:
             raise ValueError(f"{name} is given twice, as '{options[name]}' and as '{value}'")
         options[name] = value
+    return options
+
+
+def _demand(form: _Form, options: Mapping[str, str]) -> None:
     for name in form.names[: form.needed]:
         if not options.get(name):
             raise ValueError(f"it has no {name}")
-    return options
+
+
+def _stand_in(form: _Form, options: dict[str, str]) -> None:
+    first, value = form.names[0], options[form.instead]
+    if first in options:
+        raise ValueError(
+            f"{first} is given, '{options[first]}', and {form.instead} too, '{value}'; one of them is enough"
+        )
+    options[first] = f"{form.instead}={value}"
 
 
 def _surplus(form: _Form, unnamed: list[str]) -> str:
@@ -219,45 +242,3 @@ def _surplus(form: _Form, unnamed: list[str]) -> str:
         return f"what is '{extra}'? Write baudrate={extra} for the speed"
     whole = quoteStringArgument(":".join(unnamed[form.unnamed - 1 :]))
     return f"'{extra}' is one argument too many; {_ESCAPE}, such as {whole}"
-
-
-def _complaint(name: str, value: str, lowest_port: int) -> str:
-    if name == "port":
-        return _whole(value, lowest_port, 65535)
-    check = _CHECKS.get(name)
-    return check(value) if check else ""
-
-
-def _whole(value: str, lowest: int, highest: int) -> str:
-    if value.isascii() and value.isdigit() and lowest <= int(value) <= highest:
-        return ""
-    return f"is not a whole number from {lowest} to {highest}"
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    return lambda value: "" if value in allowed else f"is none of {', '.join(allowed)}"
-
-
-def _interface(value: str) -> str:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return "is not an IP address of this machine; 127.0.0.1 is loopback, 0.0.0.0 all of them"
-    return ""
-
-
-def _octal(value: str) -> str:
-    return "" if value and set(value) <= set("01234567") else "is not an octal number, such as 660"
-
-
-_CHECKS: Mapping[str, Callable[[str], str]] = {
-    "baudrate": lambda value: _whole(value, 50, 4_000_000),
-    "parity": _one_of("N", "E", "O"),
-    "stopbits": _one_of("1", "1.5", "2"),
-    "bytesize": _one_of("7", "8"),
-    "timeout": lambda value: _whole(value, 1, 3600),
-    "backlog": lambda value: _whole(value, 1, 65535),
-    "lockfile": _one_of("0", "1"),
-    "mode": _octal,
-    "interface": _interface,
-}

@@ -8,6 +8,7 @@ Times are in seconds. What a key means for an operator stands in
 import re
 from collections.abc import Callable, Mapping
 from importlib import resources
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,6 +23,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from lumina.config import endpoints
+from lumina.config.faults import Fault
 from lumina.modbus.rtu import Line
 from lumina.plugins import BusName, IFrontEnd, Settings, front_ends, nearest
 
@@ -66,6 +68,26 @@ def _line(endpoint: endpoints.Endpoint) -> Line:
     )
 
 
+def _echo(value: object) -> object:
+    if isinstance(value, bool) or value == "auto":
+        return value
+    raise ValueError(f"it should be true, false or auto; got {value}")
+
+
+def _stopbits(value: float) -> float:
+    if value not in (1, 1.5, 2):
+        raise ValueError(f"{value:g} is none of 1, 1.5, 2")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"'{value}' is not a network, such as 10.0.0.0/8 or 10.0.0.5: {error}") from None
+    return value
+
+
 def _endpoint(check: Callable[[str], object]) -> AfterValidator:
     def checked(text: str) -> str:
         check(text)
@@ -81,6 +103,8 @@ Unit = Annotated[int, Field(ge=1, le=255)]
 Baudrate = Annotated[int, Field(ge=50, le=4_000_000)]
 Timeout = Annotated[float, Field(ge=0.01, le=300)]
 Pause = Annotated[float, Field(ge=0, le=60)]
+Class = Literal["high", "normal", "low"]
+Network = Annotated[str, AfterValidator(_network)]
 
 
 def presets() -> list[str]:
@@ -95,6 +119,10 @@ class UnitSettings(Settings):
     timeout: Timeout | None = None
     gap: Pause | None = None
     turnaround: Pause | None = None
+    baudrate: Baudrate | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    stopbits: Annotated[float, AfterValidator(_stopbits)] | None = None
+    share: bool = True
 
 
 class Port(Settings):
@@ -110,9 +138,15 @@ class Port(Settings):
     gap: Pause | None = None
     turnaround: Pause = 0.1
     slack: Annotated[float, Field(ge=0, le=1)] = 0.02
-    echo: bool = False
+    echo: Annotated[bool | str, PlainValidator(_echo)] = "auto"
     broadcast: bool = False
     retries: Annotated[int, Field(ge=0, le=10)] = 0
+    max_age: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    misses: Annotated[int, Field(ge=0, le=1000)] = 3
+    linger: Annotated[float, Field(ge=0.05, le=60)] | None = None
+    longest_pause: Annotated[float, Field(ge=1, le=600)] = 10.0
+    floor: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    group: Annotated[float, Field(ge=0, le=10)] = 0.25
     queue: Annotated[int, Field(ge=1, le=100_000)] = 1000
     queue_per_client: Annotated[int, Field(ge=1, le=100_000)] = 200
     units: dict[Unit, UnitSettings] = Field(default_factory=dict)
@@ -183,6 +217,9 @@ class Text(Listener):
     connections: Annotated[int, Field(ge=1, le=100_000)] = 2000
     connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 100
     idle: Annotated[float, Field(ge=1, le=31_536_000)] = 3600.0
+    priority: Class = "normal"
+    priority_by_type: dict[str, Class] = Field(default_factory=dict)
+    priority_by_client: dict[Network, Class] = Field(default_factory=dict)
 
 
 class RTUSlave(Listener):
@@ -190,6 +227,7 @@ class RTUSlave(Listener):
 
     endpoint: Annotated[str, _endpoint(endpoints.line)]
     bus: BusName
+    faults: list[Fault] = Field(default_factory=list)
 
     @property
     def address(self) -> str:

@@ -20,6 +20,7 @@ class Answers:
         self._written = written
         self._lines: deque[tuple[str, float]] = deque()
         self._free_at = 0.0
+        self._wrote_at = float("-inf")
         self._next: IDelayedCall | None = None
 
     def __len__(self) -> int:
@@ -29,15 +30,16 @@ class Answers:
         """
         Write a line after those before it.
 
-        @param pause: seconds until the line after it may follow.
+        @param pause: seconds that it must stand alone, before and after it.
         """
         now = self._reactor.seconds()
-        if self._lines or now < self._free_at:
+        due = max(self._free_at, self._wrote_at + pause)
+        if self._lines or now < due:
             self._lines.append((line, pause))
             if self._next is None:
-                self._next = self._reactor.callLater(self._free_at - now, self._flush)
+                self._next = self._reactor.callLater(due - now, self._flush)
         else:
-            self._free_at = now + pause
+            self._wrote_at, self._free_at = now, now + pause
             self._write(line)
 
     def stop(self) -> None:
@@ -51,7 +53,8 @@ class Answers:
         self._next = None
         line, pause = self._lines.popleft()
         if self._lines:
-            self._next = self._reactor.callLater(pause, self._flush)
-        self._free_at = self._reactor.seconds() + pause
+            self._next = self._reactor.callLater(max(pause, self._lines[0][1]), self._flush)
+        self._wrote_at = self._reactor.seconds()
+        self._free_at = self._wrote_at + pause
         self._write(line)
         self._written()

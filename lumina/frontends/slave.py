@@ -5,14 +5,17 @@ Where a request ends is told by its content and its CRC (`pdu.request_size`);
 silence ends only what does not tell, and noise. On a line with other slaves
 their requests and replies are passed over. The line must not echo: what a
 slave has sent would look like a request, where the two are equal.
+
+A slave of a line that is simulated can be made to misbehave: `Faults` decide
+what becomes of each answer, and of the line.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
 
+from twisted.internet import protocol
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -25,7 +28,61 @@ _BROADCAST = 0
 _EXCEPTION = 0x80
 
 
-class Slave(Protocol):
+class Fate(Protocol):
+    """What becomes of one request, and of the answer to it."""
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the unit does not hear it."""
+
+    @property
+    def exception(self) -> int | None:
+        """The code that the unit refuses it with; `None`: it does not."""
+
+    @property
+    def gone(self) -> float:
+        """Seconds that the line is gone for afterwards; 0: it stays."""
+
+    def pieces(self, unit: int, pdu: bytes) -> Sequence[tuple[float, bytes]]:
+        """What is sent for an answer: bytes, and the seconds of silence before them."""
+
+
+class Faults(Protocol):
+    """What goes wrong on a line. It outlives the Slave, when the line goes and comes back."""
+
+    def meet(self, unit: int, request: bytes) -> Fate:
+        """Decide about a request, a PDU, that has come just now."""
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the line gives back what comes now."""
+
+    def babble(self) -> tuple[float, bytes] | None:
+        """What the line sends next of its own accord, and in how many seconds; `None`: nothing."""
+
+    def leave(self, seconds: float) -> None:
+        """The line is closed now, and is to stay so for so long."""
+
+
+class _NoFault:
+    """Both of a request that is answered as it should be, and of a line on which all are."""
+
+    deaf, exception, gone, echoes = False, None, 0.0, False
+
+    def meet(self, unit: int, request: bytes) -> "_NoFault":
+        return self
+
+    def pieces(self, unit: int, pdu: bytes) -> Sequence[tuple[float, bytes]]:
+        return [(0.0, rtu.encode(unit, pdu))]
+
+    def babble(self) -> None:
+        return None
+
+    def leave(self, seconds: float) -> None:
+        return None
+
+
+class Slave(protocol.Protocol):
     """
     One serial line, whose master asks.
 
@@ -45,6 +102,7 @@ class Slave(Protocol):
         units: Collection[int] | None = None,
         slack: float = 0.02,
         terms: Terms = Terms(),  # noqa: B008
+        faults: Faults | None = None,
     ) -> None:
         """
         @param clock: monotonic time and timers.
@@ -56,9 +114,12 @@ class Slave(Protocol):
         @param slack: seconds that bytes may be held up before they are
             delivered, as USB adapters do.
         @param terms: how the bus is to carry the requests, and for whom.
+        @param faults: what goes wrong; `None`: nothing does.
         """
         self._bus = bus
         self._clock = clock
+        self._line = line
+        self._faults = faults or _NoFault()
         self._turnaround = line.gap if turnaround is None else turnaround
         self._units = units
         self._terms = terms
@@ -68,8 +129,15 @@ class Slave(Protocol):
         self._turn = 0
         self._asked: Deferred[None] | None = None
         self._reply: IDelayedCall | None = None
+        self._busy: dict[int, float] = {}
+        self._misdeeds: set[IDelayedCall] = set()
+
+    def connectionMade(self) -> None:
+        self._babble()
 
     def dataReceived(self, data: bytes) -> None:
+        if self._faults.echoes:
+            self._write(data)
         self._bytes += data
         while size := _whole(self._bytes):
             frame, self._bytes = self._bytes[:size], self._bytes[size:]
@@ -78,8 +146,11 @@ class Slave(Protocol):
         self._bytes = self._bytes[-rtu.MAX_FRAME :]
         self._await_silence()
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._give_up()
+        for call in self._misdeeds:
+            call.cancel()
+        self._misdeeds.clear()
         self._bytes = b""
         self._await_silence()
 
@@ -107,21 +178,26 @@ class Slave(Protocol):
         unit, body = frame[0], frame[1:-2]
         if self._units is not None and unit not in (*self._units, _BROADCAST):
             return
+        fate = self._faults.meet(unit, body) if unit != _BROADCAST else _NoFault()
         due = self._clock.seconds() + self._turnaround
         try:
             request = pdu.parse(body)
         except ExceptionReply as refused:
-            self._answer(refused.pdu, unit, due, self._turn)
+            self._answer(refused.pdu, unit, fate, due, self._turn)
         else:
-            self._ask(unit, request, due)
+            self._ask(unit, request, fate, due)
 
-    def _ask(self, unit: int, request: Request, due: float) -> None:
+    def _ask(self, unit: int, request: Request, fate: Fate, due: float) -> None:
         if unit == _BROADCAST and not request.writes:
+            return
+        if fate.deaf or fate.exception is not None:
+            refused = ExceptionReply(request.function, fate.exception or LuminaError.code)
+            self._answer(refused.pdu, unit, fate, due, self._turn)
             return
         asked = self._bus.execute(unit, request, self._terms).addCallbacks(
             _pdu, self._refusal, (), {}, (request,)
         )
-        answered = asked.addCallback(self._answer, unit, due, self._turn)
+        answered = asked.addCallback(self._answer, unit, fate, due, self._turn)
         if unit != _BROADCAST:
             self._asked = answered
 
@@ -137,15 +213,56 @@ class Slave(Protocol):
         self._log.failure("asking for {request}", failure, request=request)
         return ExceptionReply(request.function, LuminaError.code).pdu
 
-    def _answer(self, body: bytes, unit: int, due: float, turn: int) -> None:
+    def _answer(self, body: bytes, unit: int, fate: Fate, due: float, turn: int) -> None:
         if turn == self._turn and unit != _BROADCAST and body:
             delay = max(0.0, due - self._clock.seconds())
-            self._reply = self._clock.callLater(delay, self._send, rtu.encode(unit, body))
+            self._reply = self._clock.callLater(delay, self._send, unit, body, fate)
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, unit: int, body: bytes, fate: Fate) -> None:
+        """Let the answer take its fate; a new request does not call it back any more."""
         self._reply = None
+        now = begun = self._clock.seconds()
+        due = max(now, self._busy.get(unit, now))
+        for pause, piece in [] if fate.deaf else fate.pieces(unit, body):
+            begun = due + pause
+            self._at(begun, self._write, piece)
+            due = begun + self._line.duration(len(piece))
+        if begun > now:  # a unit answers in turn: what it is asked meanwhile has to wait
+            self._busy[unit] = due + self._turnaround
+        if fate.gone:
+            self._at(due, self._leave, fate.gone)
+
+    def _write(self, data: bytes) -> None:
         assert self.transport is not None
-        self.transport.write(frame)
+        self.transport.write(data)
+
+    def _leave(self, seconds: float) -> None:
+        assert self.transport is not None
+        self._faults.leave(seconds)
+        self.transport.loseConnection()
+
+    def _babble(self) -> None:
+        if following := self._faults.babble():
+            seconds, noise = following
+            self._at(self._clock.seconds() + seconds, self._babble_on, noise)
+
+    def _babble_on(self, noise: bytes) -> None:
+        self._write(noise)
+        self._babble()
+
+    def _at(self, due: float, misdeed: Callable[[Any], None], subject: object) -> None:
+        """Do something at its time, and at once where that is now, as long as the line is there."""
+
+        def do() -> None:
+            self._misdeeds.discard(call)
+            misdeed(subject)
+
+        delay = due - self._clock.seconds()
+        if delay <= 0:
+            misdeed(subject)
+            return
+        call = self._clock.callLater(delay, do)
+        self._misdeeds.add(call)
 
     def _give_up(self) -> None:
         self._turn += 1

@@ -7,7 +7,8 @@ client leaves unread, and so is the number of connections.
 """
 
 import re
-from importlib.metadata import version
+from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -20,12 +21,14 @@ from twisted.python.failure import Failure
 
 from lumina import commands
 from lumina.commands import DIALECTS, HEARTBEAT, Ask, Dialect
-from lumina.errors import BadRequest, LuminaError, QueueFull
-from lumina.frontends.admission import Admission, peer_name
+from lumina.errors import BadRequest, Expired, LuminaError, QueueFull
+from lumina.frontends import describe
+from lumina.frontends.admission import Admission, host_of, peer_name
 from lumina.frontends.answers import Answers
 from lumina.frontends.brakes import Brakes
+from lumina.frontends.priorities import Priorities
 from lumina.frontends.telnet import TelnetFilter
-from lumina.interfaces import ClientStatus, PortStatus, Site, Terms
+from lumina.interfaces import ClientStatus, Priority, Site, Terms
 from lumina.modbus import rtu
 from lumina.modbus.pdu import Reply
 
@@ -38,6 +41,9 @@ LINE_LIMIT = 2048
 #: Lines, and seconds of work, for one connection in one turn of the reactor.
 TURN_LINES, TURN_SECONDS = 50, 0.001
 
+#: Bytes taken from one connection in one turn, and left unwritten before no more are taken.
+READ_LIMIT = 4096
+
 #: Answers that wait for their moment before no more lines are read.
 BACKLOG = 200
 
@@ -47,7 +53,7 @@ UNREAD = 30.0
 #: Seconds that a client has to read the last answer while it still sends.
 LINGER = 2.0
 
-_HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/[0-9]")
+_HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/[0-9]|[A-Z]{3,10} /\S{1000}")
 
 
 class TextConnection(LineReceiver):
@@ -58,20 +64,30 @@ class TextConnection(LineReceiver):
     """
 
     delimiter = b"\n"
-    MAX_LENGTH = LINE_LIMIT
+    MAX_LENGTH = LINE_LIMIT + 1  # a carriage return is none of the line
     transport: Any
 
     _log = Logger()
 
-    def __init__(self, site: Site, name: str, peer: str, dialect: Dialect | None, idle: float) -> None:
+    def __init__(
+        self,
+        site: Site,
+        name: str,
+        peer: str,
+        dialect: Dialect | None,
+        idle: float,
+        priority: Callable[[str], Priority],
+    ) -> None:
         """
         @param dialect: `None`: told by each request's id.
+        @param priority: the class of this client's requests, by their type.
         """
         self.gone: Deferred[None] = Deferred()
         self._site = site
         self._reactor = site.reactor
         self._status = ClientStatus(name, site.listener, peer, self._reactor.seconds())
         self._dialect = dialect
+        self._priority = priority
         self._idle = idle
         self._idling: IDelayedCall | None = None
         self._telnet = TelnetFilter()
@@ -80,6 +96,7 @@ class TextConnection(LineReceiver):
         self._brakes = Brakes(self._reactor, UNREAD, self.pauseProducing, self.resumeProducing, self._abort)
         self._lines = 0
         self._turn = 0.0
+        self._arrived = 0.0
         self._first_line = True
         self._still_sending = False
         self._leaving = False
@@ -91,6 +108,7 @@ class TextConnection(LineReceiver):
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
+        self.transport.bufferSize = READ_LIMIT
         self.transport.registerProducer(self._brakes, True)
         self._idling = self._reactor.callLater(self._idle, self._idled)
         self._site.overview.connected(self._status)
@@ -113,23 +131,31 @@ class TextConnection(LineReceiver):
         assert self._idling is not None
         self._idling.reset(self._idle)
         self._lines, self._turn = 0, self._reactor.seconds()
+        if data:
+            self._arrived = self._turn
         super().dataReceived(self._telnet(data))
 
     def lineReceived(self, line: bytes) -> None:
+        line = line.removesuffix(b"\r")
+        if len(line) > LINE_LIMIT or (self._first_line and _HTTP.match(line)):
+            self.lineLengthExceeded(line)
+            return
+        self._first_line = False
+        self._take(_text(line))
+        self._lines += 1
+        if self._leaving:
+            return
+        if self._lines >= TURN_LINES or self._reactor.seconds() - self._turn >= TURN_SECONDS:
+            self._brakes.put_on("turn")
+            self._reactor.callLater(0, self._brakes.take_off, "turn")
+
+    def lineLengthExceeded(self, line: bytes) -> None:
         if self._first_line and _HTTP.match(line):
             # A web page must not be able to post to a bus.
             self._leaving = True
             self.clearLineBuffer()
             self._abort()
             return
-        self._first_line = False
-        self._take(_text(line.removesuffix(b"\r")))
-        self._lines += 1
-        if self._lines >= TURN_LINES or self._reactor.seconds() - self._turn >= TURN_SECONDS:
-            self._brakes.put_on("turn")
-            self._reactor.callLater(0, self._brakes.take_off, "turn")
-
-    def lineLengthExceeded(self, line: bytes) -> None:
         self._refuse(
             commands.answer_id(_text(line)), BadRequest(f"the line is longer than {LINE_LIMIT} bytes")
         )
@@ -140,7 +166,7 @@ class TextConnection(LineReceiver):
 
     def _take(self, line: str) -> None:
         if line == HEARTBEAT:
-            self._answers.put(line, 0.0)
+            self._put(line, 0.0)
         elif ":" in line:
             self._request(line)
         elif line.strip():
@@ -152,11 +178,17 @@ class TextConnection(LineReceiver):
         except LuminaError as error:
             self._refuse(commands.answer_id(line), error)
             return
+        patience = PATIENCE if ask.timeout is None else ask.timeout
+        left = patience - (self._turn - self._arrived)
+        if left <= 0:
+            self._refuse(ask.id, Expired(f"{patience:g} s went by before it was read"))
+            return
         terms = Terms(
             client=self._status.name,
             id=ask.id,
             type=ask.type,
-            patience=PATIENCE if ask.timeout is None else ask.timeout,
+            priority=self._priority(ask.type),
+            patience=left,
             timeout=ask.timeout,
             baudrate=ask.baudrate,
             hint=ask.length,
@@ -174,7 +206,7 @@ class TextConnection(LineReceiver):
     def _replied(self, reply: Reply, ask: Ask) -> None:
         frame = rtu.encode(ask.unit, reply.pdu) if reply.pdu else b""
         dialect = self._dialect_for(ask.id)
-        self._answers.put(dialect.good(ask, frame, self._site.wall()), dialect.pause)
+        self._put(dialect.good(ask, frame, self._site.wall()), dialect.pause)
 
     def _failed(self, failure: Failure, ask: Ask) -> None:
         if self._parted:
@@ -187,27 +219,27 @@ class TextConnection(LineReceiver):
 
     def _refuse(self, name: str, error: LuminaError) -> None:
         dialect = self._dialect_for(name)
-        self._answers.put(dialect.bad(name, error, self._site.wall()), dialect.pause)
-        if len(self._answers) >= BACKLOG:
-            self._brakes.put_on("backlog")
+        self._put(dialect.bad(name, error, self._site.wall()), dialect.pause)
 
     def _dialect_for(self, name: str) -> Dialect:
         return self._dialect or commands.dialect_of(name)
 
     def _command(self, line: str) -> None:
         try:
-            name, _ = commands.parse_command(line)
-        except BadRequest as error:
+            name, words = commands.parse_command(line)
+            if name == "quit":
+                self._leave()
+                return
+            lines = describe.answer(name, self._site.overview, " ".join(words) or None)
+        except LuminaError as error:
             self._refuse("-", error)
             return
-        if name == "quit":
-            self._leave()
-            return
-        lines = {"help": commands.help_lines, "ports": self._ports, "version": _version}[name]()
-        self._answers.put("\n".join([*lines, ""]), 0.0)
+        self._put("\n".join([*lines, ""]), 0.0)
 
-    def _ports(self) -> list[str]:
-        return [_describe(status) for status in self._site.overview.ports()]
+    def _put(self, line: str, pause: float) -> None:
+        self._answers.put(line, pause)
+        if len(self._answers) >= BACKLOG and not self._leaving:
+            self._brakes.put_on("backlog")
 
     def _write(self, line: str) -> None:
         if not self._parted:
@@ -256,6 +288,7 @@ class TextConnection(LineReceiver):
             self._lingering = self._reactor.callLater(LINGER, self._abort)
         else:
             self.transport.loseConnection()
+            self._lingering = self._reactor.callLater(UNREAD, self._abort)
 
     def _abort(self) -> None:
         self.transport.abortConnection()
@@ -273,6 +306,7 @@ class TextFactory(Factory):
         connections: int = 2000,
         connections_per_address: int = 100,
         idle: float = 3600.0,
+        priorities: Priorities = Priorities(),  # noqa: B008
     ) -> None:
         """
         @param dialect: `auto`, or the name of a dialect.
@@ -285,6 +319,7 @@ class TextFactory(Factory):
         self._site = site
         self._dialect = DIALECTS.get(dialect)
         self._idle = idle
+        self._priorities = priorities
         self._numbers = count(1)
         self._admission = Admission(connections, connections_per_address)
         self._open: set[TextConnection] = set()
@@ -294,7 +329,9 @@ class TextFactory(Factory):
         if refusal:
             return _TurnedAway(refusal)
         name = f"{self._site.listener}#{next(self._numbers)}"
-        connection = TextConnection(self._site, name, peer_name(addr), self._dialect, self._idle)
+        client = self._priorities.of_client(host_of(addr))
+        priority = partial(self._priorities.of, client=client)
+        connection = TextConnection(self._site, name, peer_name(addr), self._dialect, self._idle, priority)
         self._admission.enter(addr)
         self._open.add(connection)
 
@@ -329,15 +366,3 @@ class _TurnedAway(Protocol):
 
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "surrogateescape")
-
-
-def _version() -> list[str]:
-    return [f"lumina {version('lumina')}"]
-
-
-def _describe(port: PortStatus) -> str:
-    """One line about a port, for people."""
-    state = f"{port.state} ({port.reason})" if port.reason else port.state
-    names = f" also {', '.join(port.names)};" if port.names else ""
-    counts = "".join(f" {word}={number}" for word, number in sorted(port.words.items()))
-    return f"{port.name}: {port.device}, {port.line}, {state};{names} waiting={port.waiting}{counts}"

@@ -1,42 +1,63 @@
-"""The service as it is now, for whoever asks."""
+"""The service as it is now, and what it has done, for whoever asks."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from lumina.interfaces import ClientStatus, Exchange, Outcome, PortStatus
+from lumina.errors import InvalidPort
+from lumina.interfaces import ClientStatus, Exchange, Outcome, PortStatistics, PortStatus, UnitStatistics
+from lumina.watch.statistics import PortTally
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    status: Callable[[], PortStatus]
+    states: Callable[[], Mapping[int, str]]
+    tally: PortTally
 
 
 class LiveOverview:
     """
-    Counts outcomes, and asks the ports for their state.
+    Counts outcomes and exchanges, and asks the ports for their state.
 
     It is a Watcher, and an Overview.
     """
 
-    def __init__(self) -> None:
-        self._statuses: list[Callable[[], PortStatus]] = []
-        self._words: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        """
+        @param seconds: monotonic time, the same as in outcomes and exchanges.
+        """
+        self._seconds = seconds
+        self._ports: dict[str, _Port] = {}
         self._clients: dict[str, ClientStatus] = {}
 
-    def add_port(self, status: Callable[[], PortStatus]) -> None:
+    def add_port(
+        self, status: Callable[[], PortStatus], states: Callable[[], Mapping[int, str]] = dict
+    ) -> None:
         """
         Show one more port.
 
         @param status: its state now, without counts.
+        @param states: what it makes now of units of which it makes anything.
         """
-        self._statuses.append(status)
+        name = status().name
+        self._ports[name] = _Port(status, states, PortTally(name, self._seconds()))
 
     def outcome(self, outcome: Outcome) -> None:
-        self._words[outcome.port][outcome.word] += 1
+        self._ports[outcome.port].tally.outcome(outcome)
 
     def exchange(self, exchange: Exchange) -> None:
-        """Exchanges are not counted here."""
+        self._ports[exchange.port].tally.exchange(exchange)
 
     def ports(self) -> Sequence[PortStatus]:
-        return [
-            replace(now, words=dict(self._words[now.name])) for now in (status() for status in self._statuses)
-        ]
+        return [replace(port.status(), words=port.tally.words()) for port in self._ports.values()]
+
+    def statistics(self, port: str | None = None) -> Sequence[PortStatistics]:
+        now = self._seconds()
+        return [each.tally.statistics(now, each.status()) for each in self._called(port)]
+
+    def units(self, port: str | None = None) -> Sequence[UnitStatistics]:
+        now = self._seconds()
+        return [unit for each in self._called(port) for unit in each.tally.units(now, each.states())]
 
     def clients(self) -> Sequence[ClientStatus]:
         return list(self._clients.values())
@@ -46,3 +67,17 @@ class LiveOverview:
 
     def disconnected(self, client: ClientStatus) -> None:
         self._clients.pop(client.name, None)
+
+    def _called(self, name: str | None) -> Sequence[_Port]:
+        """
+        @param name: any name of a port; `None`: all of them.
+        @raise InvalidPort: no port is called so.
+        """
+        if name is None:
+            return list(self._ports.values())
+        for port in self._ports.values():
+            status = port.status()
+            if name in (status.name, status.device, *status.names):
+                return [port]
+        known = ", ".join(self._ports) or "none"
+        raise InvalidPort(f"{name!r:.42} is not a serial bus; there are: {known}")

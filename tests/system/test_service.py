@@ -1,15 +1,18 @@
 """lumina as its users meet it: real processes, sockets, terminals, and programs of others."""
 
 import re
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import DeferredList, ensureDeferred
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from lumina.services import Listener
 from tests.system import programs
 from tests.system.clients import Lines, ShippingClient, connected
 from tests.system.paced_slave import register, sealed
@@ -155,6 +158,25 @@ class CrowdTests(ServiceCase):
         await gathered(ask(number, client) for number, client in enumerate(clients))
         report = await slave.report()
         self.assertEqual((report["requests"], report["violations"]), (200, 0))
+
+    async def test_vanished_clients_are_noticed(self) -> None:
+        """
+        The system looks after connections whose other end has gone without a word.
+        """
+        factory = Factory.forProtocol(Protocol)
+        listener = Listener("text", "tcp:0:interface=127.0.0.1", factory, reactor)
+        listener.startService()
+        self.addCleanup(listener.stopService)
+        listening = socket.socket(fileno=socket.dup(listener._listening.fileno()))  # type: ignore[union-attr]
+        self.addCleanup(listening.close)
+        with socket.create_connection(listening.getsockname()) as client:
+            self.assertTrue(client)
+            for level, option, limit in (
+                (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+                (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+                (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
+            ):
+                self.assertEqual(listening.getsockopt(level, option), limit)
 
     async def test_left_work_is_dropped(self) -> None:
         """

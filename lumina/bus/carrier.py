@@ -1,0 +1,236 @@
+"""
+Carries one request at a time over the wire of a port, and learns from what comes.
+
+What is learnt: how long each unit takes, whether it answers at all, which
+late replies are still owed, and whether the line gives back what is sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from lumina.bus.recent import Recent
+from lumina.bus.requests import Job, Requests
+from lumina.bus.settings import PortSettings
+from lumina.bus.units import Units
+from lumina.bus.wire import Attempt, Wire
+from lumina.errors import (
+    BadReply,
+    ExceptionReply,
+    LuminaError,
+    NoReply,
+    PortDown,
+    PortLost,
+    Sent,
+    Suspended,
+)
+from lumina.modbus.pdu import ReadHoldingRegisters, Reply
+from lumina.modbus.transaction import Transaction
+
+_BROADCAST = 0
+
+#: What settles whether a line echoes: its own bytes come back, or they do not.
+_QUESTION = ReadHoldingRegisters(0, 1)
+
+
+class Carrier:
+    """
+    The way of the requests of one port to their units, and back.
+
+    @ivar echo: whether the line gives back what is sent; `None`: not known yet.
+    @ivar hold: seconds of silence that the unit asked last needs.
+    """
+
+    _log = Logger()
+
+    def __init__(self, settings: PortSettings, requests: Requests, units: Units, clock: Any) -> None:
+        self.echo = settings.echo
+        self.hold = 0.0
+        self.recent = Recent(settings.max_age)
+        self._settings = settings
+        self._requests = requests
+        self._units = units
+        self._clock = clock
+        self._late: list[bytes] = []
+
+    def stray(self, frame: bytes) -> None:
+        """A sound frame has come while nothing was asked."""
+        if self._units.heard(frame, self._clock.seconds()):
+            self._late.append(frame)
+            self._requests.ring()
+
+    async def carry(self, wire: Wire, job: Job) -> bool:
+        """
+        Have a job answered, and all that can share its exchange. A write is
+        sent once, whatever comes of it.
+
+        @return: whether an exchange got through, with whatever result.
+        """
+        settings = self._settings
+        gap = max(settings.gap, self.hold, settings.unit(job.unit).gap or 0.0, job.line.gap)
+        trials = 1 + (settings.retries if job.request.repeatable else 0)
+        party = [job]
+        result: Reply | LuminaError = PortDown("the port was lost")
+        for trial in range(trials):
+            try:
+                await wire.silence(gap)
+                if job.is_over and not trial:
+                    return False
+                if job.line != wire.line:
+                    wire.switch(job.line)
+            except PortDown as down:
+                result = result if trial else down
+                break
+            if not trial:
+                party += self._requests.sharers(job)
+            result = await self._attempt(wire, party)
+            if not isinstance(result, Sent) or isinstance(result, PortLost) or _all_over(party):
+                break
+        for each in party:
+            self._requests.end(each, _for(each, result))
+        return not isinstance(result, PortDown | PortLost)
+
+    async def _attempt(self, wire: Wire, party: Sequence[Job]) -> Reply | LuminaError:
+        job, began = party[0], self._clock.seconds()
+        broadcast = job.unit == _BROADCAST
+        stated = max(each.timeout for each in party)
+        wait = self._settings.turnaround
+        if not broadcast:
+            wait = self._units.wait(job.unit, job.request, stated, began)
+        for each in party:
+            self._requests.begun(each)
+        ended = began + job.line.duration(len(job.request.encode()) + 3)
+        leaving = [self._leave_alone(wire, each, ended) for each in party if each.timeout < wait]
+        transaction = Transaction(job.unit, job.request, self.echo)
+        attempt = await wire.exchange(transaction, wait, broadcast)
+        for call in leaving:
+            if call.active():
+                call.cancel()
+        self.hold = self._settings.unit(job.unit).turnaround or 0.0
+        attempt = self._judged(attempt, len(party))
+        self._requests.charge(party, self._clock.seconds() - began)
+        if not broadcast:
+            self._learn(job, attempt, wait)
+        if job.barrier:
+            self.recent.forget(job.unit)
+        if self.echo is None and attempt.error is None and _one_copy(attempt):
+            attempt = replace(attempt, error=await self._settle_echo(wire, job))
+        return self._result(job, attempt, wait)
+
+    def _leave_alone(self, wire: Wire, job: Job, ended: float) -> IDelayedCall:
+        """One of several askers waits less long than the others: it is answered by its own time."""
+
+        def leave() -> None:
+            if not wire.under_way:
+                self._requests.end(job, _for(job, NoReply(_silent(job, job.timeout))))
+
+        delay = ended + job.timeout - self._clock.seconds()
+        call: IDelayedCall = self._clock.callLater(delay, leave)
+        return call
+
+    def _judged(self, attempt: Attempt, served: int) -> Attempt:
+        """Tell late replies from foreign frames, and publish the exchange."""
+        exchange, now = attempt.exchange, self._clock.seconds()
+        late = [frame for frame in exchange.foreign if self._units.heard(frame, now)]
+        foreign = tuple(frame for frame in exchange.foreign if frame not in late)
+        exchange = replace(exchange, foreign=foreign, late=(*self._late, *late), served=served)
+        self._late = []
+        self._requests.publish(exchange)
+        return replace(attempt, exchange=exchange)
+
+    # Learning.
+
+    def _learn(self, job: Job, attempt: Attempt, waited: float) -> None:
+        exchange, error, now = attempt.exchange, attempt.error, self._clock.seconds()
+        units, unit, baudrate = self._units, job.unit, job.line.baudrate
+        before = units.is_suspended(unit)
+        if error is None:
+            whole = job.line.duration(len(attempt.pdu) + 3)
+            delay = max(0.0, (exchange.last or now) - exchange.ended - whole)
+            units.answered(unit, job.request, delay, baudrate, now)
+        elif isinstance(error, NoReply):
+            units.missed(unit, job.request, waited, baudrate, now)
+        elif exchange.damaged:
+            units.damaged(unit, job.request, now, now - exchange.ended)
+        elif isinstance(error, BadReply):
+            units.unclear(unit, job.request, now, now - exchange.ended)
+        else:
+            units.probe_over(unit, now)
+        after = units.is_suspended(unit)
+        if after and not before:
+            self._log.warn("{port}: unit {unit} is suspended", port=self._settings.name, unit=unit)
+            self._requests.end_unit(unit, Suspended(units.silence(unit, now)))
+        elif before and not after:
+            self._log.info("{port}: unit {unit} replies again", port=self._settings.name, unit=unit)
+        self._learn_echo(exchange.echoed)
+
+    def _learn_echo(self, echoed: bool | None) -> None:
+        if echoed is None or echoed == self.echo:
+            return
+        fixed = self._settings.echo is not None
+        if self.echo is not None or fixed:
+            has = "appeared" if echoed else "vanished"
+            also = f", although its echo is set to {str(self._settings.echo).lower()}" if fixed else ""
+            self._log.warn("{port}: the echo has {has}{also}", port=self._settings.name, has=has, also=also)
+        if not fixed:
+            self.echo = echoed
+
+    async def _settle_echo(self, wire: Wire, job: Job) -> Sent | None:
+        """
+        One copy of a write has come, and it may be its echo: ask whether the
+        line echoes.
+
+        @return: the write is not confirmed, and why.
+        """
+        try:
+            await wire.silence(self._settings.slack)
+        except PortDown as down:
+            return PortLost(str(down))
+        began = self._clock.seconds()
+        attempt = await wire.exchange(Transaction(job.unit, _QUESTION, None), self._settings.timeout)
+        attempt = self._judged(attempt, 0)
+        self._requests.charge([job], self._clock.seconds() - began)
+        exchange = attempt.exchange
+        self._learn_echo(False if exchange.echoed is None and not exchange.incoming else exchange.echoed)
+        if attempt.error is not None:
+            self._units.unclear(job.unit, _QUESTION, self._clock.seconds())
+        if self.echo is None:
+            return BadReply("one copy of it came back, and whether this line echoes could not be told")
+        return NoReply(_silent(job, job.timeout)) if self.echo else None
+
+    # Results.
+
+    def _result(self, job: Job, attempt: Attempt, waited: float) -> Reply | LuminaError:
+        pdu, exchange, error = attempt.pdu, attempt.exchange, attempt.error
+        if isinstance(error, NoReply):
+            return NoReply(_silent(job, waited))
+        if error is not None:
+            return error
+        if pdu and pdu[0] & 0x80:
+            return ExceptionReply(job.request.function, pdu[1])
+        reply = Reply(job.request, pdu, exchange.sent, exchange.last or exchange.ended)
+        if job.key is not None and not self._requests.changing(job.unit):
+            self.recent.put(job.unit, job.key, reply)
+        return reply
+
+
+def _silent(job: Job, waited: float) -> str:
+    return f"unit {job.unit} did not reply within {waited:.3g} s"
+
+
+def _for(job: Job, result: Reply | LuminaError) -> Reply | LuminaError:
+    """The result for one asker: of a write without confirmation it is said that nobody knows."""
+    if isinstance(result, Sent) and job.request.writes:
+        return type(result)(f"{result}; outcome unknown, the write may have happened")
+    return result
+
+
+def _one_copy(attempt: Attempt) -> bool:
+    return attempt.exchange.echoed is None and attempt.exchange.incoming == attempt.exchange.outgoing
+
+
+def _all_over(party: Sequence[Job]) -> bool:
+    return all(job.is_over for job in party)

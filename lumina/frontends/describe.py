@@ -1,0 +1,185 @@
+"""What there is to know about the service, as lines for people."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+
+from lumina import commands
+from lumina.interfaces import Overview, PortStatistics, PortStatus, Times
+
+_UNITS_OF_TIME = (86400.0, "d"), (3600.0, "h"), (60.0, "min")
+
+
+def answer(name: str, overview: Overview, port: str | None) -> list[str]:
+    """
+    The answer to a command.
+
+    @param port: the one that is asked about; `None`: all.
+    @raise InvalidPort: there is no such port.
+    """
+    return _ANSWERS[name](overview, port)
+
+
+def _help(overview: Overview, port: str | None) -> list[str]:
+    return commands.help_lines()
+
+
+def _version(overview: Overview, port: str | None) -> list[str]:
+    return [f"lumina {version('lumina')}"]
+
+
+def _ports(overview: Overview, port: str | None) -> list[str]:
+    return [_status(status) for status in overview.ports()]
+
+
+def _status(port: PortStatus) -> str:
+    names = f" also {', '.join(port.names)};" if port.names else ""
+    return f"{port.name}: {_line(port)};{names} waiting={port.waiting}{_words(port.words)}"
+
+
+def _line(port: PortStatus) -> str:
+    state = f"{port.state} ({port.reason})" if port.reason else port.state
+    echo = ", echo" if port.echo else ""
+    return f"{port.device}, {port.line}{echo}, {state}"
+
+
+def _stats(overview: Overview, port: str | None) -> list[str]:
+    statistics = overview.statistics(port)
+    if port is not None:
+        status = {each.name: each for each in overview.ports()}
+        return [line for each in statistics for line in _whole(each, status[each.port])]
+    return _table(
+        (
+            "port",
+            "requests",
+            "failed",
+            "exchanges",
+            "reply mean",
+            "p95",
+            "wait mean",
+            "busy",
+            "queue",
+            "most",
+        ),
+        [
+            (
+                each.port,
+                str(each.traffic.requests),
+                _percent(each.traffic.failure_rate),
+                str(each.traffic.exchanges),
+                _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
+                _if_any(each.traffic.reply_time, each.traffic.reply_time.p95),
+                _if_any(each.traffic.wait, each.traffic.wait.mean),
+                _percent(each.busy_lately),
+                str(each.waiting),
+                str(each.deepest),
+            )
+            for each in statistics
+        ],
+    )
+
+
+def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
+    """All about one port."""
+    traffic = port.traffic
+    codes = "".join(f", {count} of code {code:02X}" for code, count in traffic.exceptions.items())
+    rows = {
+        "line": _line(status),
+        "watched for": _ago(port.seconds),
+        "requests": f"{traffic.requests}, {_percent(traffic.failure_rate)} failed,"
+        f" {traffic.shared} shared an exchange, {traffic.unknown} writes unconfirmed",
+        "ended as": _words(traffic.words).strip() or "-",
+        "exchanges": f"{traffic.exchanges}, of them {traffic.replies} with a sound reply",
+        "exceptions": f"{sum(traffic.exceptions.values())}{codes}",
+        "no reply": f"{traffic.timeouts} timeouts, {traffic.damaged} wrong CRCs, {traffic.short} short",
+        "astray": f"{traffic.late} late and {traffic.foreign} foreign frames,"
+        f" {traffic.noise} bytes of noise, {traffic.stale} stale bytes",
+        "reply time": _times(traffic.reply_time),
+        "percentiles": _percentiles(traffic.reply_time),
+        "wait": _times(traffic.wait),
+        "queue": f"{port.waiting} waiting now, {port.deepest} at most",
+        "line busy": f"{_percent(port.busy_lately)} of the last minute, {_percent(port.busy)} of all time",
+    }
+    return [port.port, *(f"  {name:11}  {text}" for name, text in rows.items())]
+
+
+def _units(overview: Overview, port: str | None) -> list[str]:
+    return _table(
+        ("port", "unit", "requests", "ok", "failed", "seen", "reply mean", "most", "state", "last error"),
+        [
+            (
+                each.port,
+                str(each.unit),
+                str(each.traffic.requests),
+                str(each.traffic.words.get("ok", 0)),
+                _percent(each.traffic.failure_rate),
+                "never" if each.seen is None else f"{_ago(each.seen)} ago",
+                _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
+                _if_any(each.traffic.reply_time, each.traffic.reply_time.most),
+                each.state or "-",
+                each.error or "-",
+            )
+            for each in overview.units(port)
+        ],
+    )
+
+
+_ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
+    "help": _help,
+    "ports": _ports,
+    "stats": _stats,
+    "units": _units,
+    "version": _version,
+}
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns, the numbers of each under each other; words stand to the left."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    left = {"port", "state", "last error"}
+    return [
+        "  ".join(
+            cell.ljust(width) if name in left else cell.rjust(width)
+            for name, cell, width in zip(head, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def _words(words: Mapping[str, int]) -> str:
+    return "".join(f" {word}={number}" for word, number in sorted(words.items()))
+
+
+def _times(times: Times) -> str:
+    if not times.count:
+        return "-"
+    return f"mean {_short(times.mean)}, min {_short(times.least)}, max {_short(times.most)}"
+
+
+def _percentiles(times: Times) -> str:
+    if not times.count:
+        return "-"
+    return f"half under {_short(times.p50)}, 95 % under {_short(times.p95)}, 99 % under {_short(times.p99)}"
+
+
+def _if_any(times: Times, seconds: float) -> str:
+    return _short(seconds) if times.count else "-"
+
+
+def _short(seconds: float) -> str:
+    """A duration of a request, with its unit."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms" if seconds < 0.0995 else f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.3g} s" if seconds < 99.5 else f"{seconds:.0f} s"
+
+
+def _ago(seconds: float) -> str:
+    """A duration in life, with its unit."""
+    for size, unit in _UNITS_OF_TIME:
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
