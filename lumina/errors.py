@@ -25,6 +25,10 @@ class ConfigError(LuminaError):
     """
 
 
+class StartRefused(LuminaError):
+    """lumina cannot start; its text is a sentence for the operator."""
+
+
 class NotSent(LuminaError):
     """Nothing was transmitted; asking again is safe."""
 

@@ -8,9 +8,12 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lumina.errors import StartRefused
 
 #: Seconds that clients get to read their last answers when lumina stops.
 FAREWELL = 2.0
@@ -56,11 +59,16 @@ class Listener(Service):
         self._name = name
         self._address = address
         self._factory = factory
-        self._endpoint = serverFromString(reactor, address)
+        try:
+            self._endpoint = serverFromString(reactor, address)
+        except Exception as error:  # no such certificate, no socket inherited: each type has its own
+            raise StartRefused(
+                f"lumina: listen.{name}: cannot listen on {address}: {_sentence(error)}"
+            ) from error
         self._listening: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
-        """@raise SystemExit: a sentence, when the address cannot be listened on."""
+        """@raise StartRefused: the address cannot be listened on."""
         super().privilegedStartService()
         self._listen()
 
@@ -79,7 +87,7 @@ class Listener(Service):
         self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)
         if failures:
             why = _sentence(failures[0].value)
-            raise SystemExit(f"lumina: listen.{self._name}: cannot listen on {self._address}: {why}")
+            raise StartRefused(f"lumina: listen.{self._name}: cannot listen on {self._address}: {why}")
 
     def _opened(self, listening: IListeningPort) -> None:
         self._listening = listening
@@ -91,6 +99,32 @@ class Listener(Service):
                 handle.setsockopt(socket.IPPROTO_TCP, option, value)
             handle.listen(_BACKLOG)
         self._log.info("{name}: listening on {address}", name=self._name, address=self._address)
+
+
+@implementer(IStreamClientEndpoint)
+class Candid:
+    """Another endpoint, that says why it cannot be opened: each reason once in a row."""
+
+    _log = Logger()
+
+    def __init__(self, name: str, endpoint: IStreamClientEndpoint) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._reason = ""
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        return self._endpoint.connect(protocolFactory).addCallbacks(self._opened, self._failed)
+
+    def _opened(self, protocol: Any) -> Any:
+        self._reason = ""
+        self._log.info("{name}: open", name=self._name)
+        return protocol
+
+    def _failed(self, failure: Failure) -> Failure:
+        if self._reason != str(failure.value):
+            self._reason = str(failure.value)
+            self._log.warn("{name}: {reason}", name=self._name, reason=self._reason)
+        return failure
 
 
 class Farewell(Service):

@@ -6,13 +6,14 @@ stop one after the other, last started first: nobody new is let in, the
 exchange in flight ends, and its answer is delivered.
 """
 
+import atexit
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from ipaddress import ip_network
 from pathlib import Path
@@ -34,12 +35,12 @@ from lumina.bus.guard import Guard
 from lumina.bus.port import Port
 from lumina.bus.settings import PortSettings, UnitSettings
 from lumina.config import load, settings
-from lumina.errors import ConfigError
+from lumina.errors import ConfigError, StartRefused
 from lumina.frontends.priorities import Priorities
 from lumina.frontends.slave import Slave
 from lumina.frontends.text import TextFactory
 from lumina.interfaces import Bus, Priority, Site, Terms, Watcher
-from lumina.services import Farewell, InTurn, Listener
+from lumina.services import Candid, Farewell, InTurn, Listener
 from lumina.simulator.faults import Faults
 from lumina.simulator.preset import bank
 from lumina.watch.logs import LoggedTraffic, observer
@@ -76,25 +77,44 @@ class Options(usage.Options):
             raise SystemExit(str(error)) from None
 
 
-def configuration(named: str | None) -> tuple[settings.Config, Path | None]:
+def configuration(
+    named: str | None,
+    default: Path = DEFAULT_FILE,
+    demonstrated: Sequence[str] = DEMONSTRATED,
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[settings.Config, Path | None]:
     """
     What is to run.
 
     @param named: the file that the command line names.
+    @param default: what is read otherwise, if it is there.
+    @param demonstrated: devices for which the demonstration would answer.
     @return: the settings, and the demonstration's own directory if it is the
         demonstration.
     @raise ConfigError: what is wrong with it, or why there is none.
     """
-    if named is not None or DEFAULT_FILE.exists():
-        return load.load(named or str(DEFAULT_FILE)), None
-    missing = f"{DEFAULT_FILE} does not exist, and no other configuration is named with -c;"
-    if "NOTIFY_SOCKET" in os.environ:
+    if named is not None or _is_there(default):
+        return load.load(named or str(default)), None
+    missing = f"{default} does not exist, and no other configuration is named with -c;"
+    if "NOTIFY_SOCKET" in environment:
         raise ConfigError(f"{missing} the demonstration does not run as a system service")
-    if real := [device for device in DEMONSTRATED if os.path.lexists(device)]:
+    if real := [device for device in demonstrated if os.path.lexists(device)]:
         raise ConfigError(f"{missing} the demonstration would answer for {real[0]}, which is a real device")
     directory = Path(tempfile.mkdtemp(prefix="lumina-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)  # a start that is refused stops no service
     template = (resources.files("lumina") / "demonstration.yaml").read_text()
     return load.loads(template.replace("DIRECTORY", str(directory)), "demonstration.yaml"), directory
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file, even one that may not be read."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 class Root(InTurn):
@@ -108,6 +128,18 @@ class Root(InTurn):
         if self._observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._observer)
         super().setServiceParent(parent)
+
+    def privilegedStartService(self) -> None:
+        """
+        @raise StartRefused: a part cannot start. Only for an `Exception` does
+            twistd remove its pid file and wake the command that started the daemon.
+        """
+        try:
+            super().privilegedStartService()
+        except StartRefused as refused:
+            sentence = str(refused)
+            sys.excepthook = lambda *_: print(sentence, file=sys.stderr)
+            raise
 
 
 class Demonstration(Service):
@@ -148,7 +180,10 @@ def makeService(options: Options) -> Root:
             each.address for each in config.listen.values() if not isinstance(each, settings.RTUSlave)
         ]
         Demonstration(options["demonstration"], addresses).setServiceParent(root)
-    assemble(config, reactor, root)
+    try:
+        assemble(config, reactor, root)
+    except StartRefused as refused:
+        raise SystemExit(str(refused)) from None
     return root
 
 
@@ -164,7 +199,10 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
     for name, simulator in config.simulators.items():
         buses[name] = bank(simulator.preset, simulator.seed, reactor.seconds)
     for name, chosen in config.ports.items():
-        endpoint = clientFromString(reactor, chosen.endpoint)
+        try:
+            endpoint = clientFromString(reactor, chosen.endpoint)
+        except Exception as error:  # such as certificates that cannot be read
+            raise StartRefused(f"lumina: ports.{name}: cannot use {chosen.endpoint}: {error!r}") from error
         port = Port(_port_settings(name, chosen), endpoint, reactor, watchers)
         port.setServiceParent(ports)
         overview.add_port(port.status, port.unit_states)
@@ -240,7 +278,7 @@ def _slave(name: str, listener: settings.RTUSlave, bus: Bus, reactor: Any) -> Se
     faults = Faults([fault.rule for fault in listener.faults], reactor.seconds)
     factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms, faults=faults))
     factory.noisy = False
-    endpoint = clientFromString(reactor, listener.address)
+    endpoint = Candid(name, clientFromString(reactor, listener.address))
     return ClientService(endpoint, factory, retryPolicy=faults.pause, clock=reactor)
 
 

@@ -147,6 +147,16 @@ class ErrorTests(ConfigCase):
             (error,) = self.errors(self.port(f"{endpoint}{key}: {value}"))
             self.assertEqual(error.split(": ", 2)[2], sentence)
 
+    def test_numbers_of_old(self) -> None:
+        """
+        What YAML 1.1 takes for 90 or 8 is not taken at all.
+        """
+        for value in ("1:30", "010", "0x10", "1_0"):
+            self.assertSays(
+                f"ports: {{bus: {{endpoint: serial:/dev/ttyS1, timeout: {value}}}}}",
+                f"f:1:53: ports.bus.timeout: '{value}' is no plain number; put it in quotes if it is text",
+            )
+
     def test_nothing_where_a_value_is_due(self) -> None:
         """
         A key with nothing after it is not a default.

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     **dict.fromkeys(("bus", "simulator", "watch", "poll", "sinks", "testing"), SEAMS),
     "frontends": SEAMS | {"commands", "access"},
     "client": LOW | {"readings", "commands"},
-    "services": set(),
+    "services": {"errors"},
     "tap": UNDER_CONFIG | ROOMS | {"config", "services"},
     "cli": UNDER_CONFIG | ROOMS | {"config", "services", "tap"},
 }

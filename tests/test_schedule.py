@@ -1,10 +1,9 @@
 """Who is next on a port."""
 
 import pickle
-from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from itertools import count, cycle, islice
+from itertools import count, islice
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.bus.schedule import HIGH, LOW, NORMAL, Schedule
 from lumina.errors import QueueFull
-
-#: Rounding of sums of seconds.
-TINY = 1e-6
 
 
 @dataclass(eq=False)
@@ -195,168 +191,6 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(job.client, "h")
 
 
-class FairnessTests(SynchronousTestCase):
-    @settings(deadline=None)
-    @given(
-        st.integers(2, 5),
-        st.integers(1, 2),
-        st.lists(st.floats(0.01, 1.0), min_size=30, max_size=60),
-        st.lists(st.floats(0.1, 1.0), min_size=5, max_size=5),
-    )
-    def test_even_shares(self, number: int, depth: int, seconds: list[float], pace: list[float]) -> None:
-        """
-        Clients that always ask get the same bus time to within one exchange,
-        however slow their units are, and whether they ask ahead or wait for
-        each answer.
-        """
-        names = "abcde"[:number]
-        schedule = filled(*(Job(name) for name in names * depth))
-        charged = dict.fromkeys(names, 0.0)
-        for second in seconds:
-            job = schedule.next()
-            assert job is not None
-            spent = second * pace[names.index(job.client)]
-            schedule.charge([job.client], spent, NORMAL)
-            charged[job.client] += spent
-            schedule.add(Job(job.client))
-            self.assertLessEqual(max(charged.values()) - min(charged.values()), max(seconds) + TINY)
-
-    @settings(deadline=None)
-    @given(
-        st.lists(st.floats(0.05, 1.0), min_size=60, max_size=60),
-        st.integers(0, 20),
-        st.integers(0, 20),
-        st.sampled_from("az"),
-    )
-    def test_return(self, seconds: list[float], leaves: int, away: int, returning: str) -> None:
-        """
-        A client that was away, or is new, gets an even share from then on:
-        neither the time it missed nor a wait for what others had.
-        """
-        schedule = filled(Job("a"), Job("b"), Job("c"))
-        charged: defaultdict[str, float] = defaultdict(float)
-        for step, second in enumerate(seconds):
-            if step == leaves + away:
-                charged.clear()
-                if returning not in [job.client for job in schedule]:
-                    schedule.add(Job(returning))
-            job = schedule.next()
-            assert job is not None
-            schedule.charge([job.client], second, NORMAL)
-            charged[job.client] += second
-            if job.client != returning or not leaves <= step < leaves + away:
-                schedule.add(Job(job.client))
-            if step >= leaves + away:
-                shares = [charged[name] for name in {"b", "c", returning}]
-                self.assertLessEqual(max(shares) - min(shares), 2 * max(seconds) + TINY)
-
-    def test_idle_bus_forgets(self) -> None:
-        """
-        What a client used while nobody else wanted the bus is not held against it.
-        """
-        schedule = filled(Job("a"), Job("b"))
-        carry(schedule, 9.0)
-        carry(schedule, 1.0)
-        for job in (Job("a"), Job("b")):
-            schedule.add(job)
-        self.assertEqual(carry(schedule).client, "a")
-
-    def test_shared_exchange(self) -> None:
-        """
-        Clients that share an exchange pay an even part of it each.
-        """
-        schedule = filled(*(Job(client) for client in "abcabcabcc"))
-        schedule.charge(["a", "b"], 2.0, NORMAL)
-        self.assertEqual(clients(carry(schedule) for _ in range(4)), "cabc")
-
-    def test_stream_of_newcomers(self) -> None:
-        """
-        Programs that connect anew for each request do not hold up one that
-        stays, even after it had a long exchange.
-        """
-        schedule = filled(Job("patient"), Job("patient"), Job("x"), Job("y"))
-        carry(schedule, 10.0)
-        for number in range(40):
-            if carry(schedule).client == "patient":
-                return
-            schedule.add(Job(f"new {number}"))
-        self.fail("still waiting after 40 exchanges")
-
-
-ARRIVALS = st.lists(
-    st.tuples(st.sampled_from(["a", "b", "c", "new"]), st.sampled_from([HIGH, NORMAL, LOW])),
-    min_size=1,
-    max_size=6,
-)
-
-
-class FloorTests(SynchronousTestCase):
-    """Classes against each other."""
-
-    @settings(deadline=None)
-    @given(
-        st.lists(st.floats(1.0, 3.0), min_size=50, max_size=120),
-        st.sets(st.sampled_from([NORMAL, LOW]), min_size=1),
-    )
-    def test_floor(self, seconds: list[float], below: set[int]) -> None:
-        """
-        While high-priority work keeps the bus full, each lower class with work
-        gets its tenth, to within one exchange, and no more.
-        """
-        schedule = filled(*(Job(priority=priority) for priority in {HIGH, *below}))
-        used: defaultdict[int, float] = defaultdict(float)
-        for second in seconds:
-            job = carry(schedule, second)
-            used[job.priority] += second
-            schedule.add(Job(priority=job.priority))
-            for priority in below:
-                owed = 0.1 * sum(used.values()) - used[priority]
-                self.assertLessEqual(abs(owed), 3.0 + TINY)
-
-    @settings(deadline=None)
-    @given(ARRIVALS, st.lists(st.floats(0.1, 9.0), min_size=1, max_size=9), st.integers(5, 40))
-    def test_high_waits_for_one(
-        self, arrivals: list[tuple[str, int]], seconds: list[float], when: int
-    ) -> None:
-        """
-        A high-priority request waits for at most one exchange of a lower class.
-        """
-        schedule: Schedule[Job] = Schedule(limit=50, floor=0.3)
-        for step, (client, priority) in enumerate(islice(cycle(arrivals), when)):
-            schedule.add(Job(client, priority=priority))
-            if step % 2:
-                carry(schedule, seconds[step % len(seconds)])
-        schedule.add(Job("urgent", priority=HIGH))
-        self.assertIn(HIGH, [carry(schedule).priority for _ in range(min(2, len(schedule)))])
-
-    @settings(deadline=None, max_examples=60)
-    @given(ARRIVALS, st.lists(st.floats(1.0, 2.0), min_size=1, max_size=9), st.integers(0, 12))
-    def test_nobody_starves(self, arrivals: list[tuple[str, int]], seconds: list[float], before: int) -> None:
-        """
-        Even a low-priority request of a client that has just had its turn is
-        sent in bounded time, whatever arrives and from however many clients:
-        twice the queue's limit times the longest exchange, over the floor.
-        """
-        schedule: Schedule[Job] = Schedule(limit=8)
-        steps, numbers = zip(cycle(arrivals), cycle(seconds), strict=False), count()
-        victim = Job("patient", priority=LOW)
-        schedule.add(Job("patient", priority=LOW))
-        elapsed, added = 0.0, False
-        while elapsed < 2 * 8 * 2.0 / 0.1:
-            (client, priority), second = next(steps)
-            name = f"new {next(numbers)}" if client == "new" else client
-            while len(schedule) < 8 - (not added):
-                schedule.add(Job(name, priority=priority))
-            job = carry(schedule, second)
-            elapsed += second if added else 0.0
-            if job is victim:
-                return
-            if job.client == "patient":
-                schedule.add(victim)
-                added = True
-        self.fail(f"still waiting after {elapsed} s")
-
-
 class SharingTests(SynchronousTestCase):
     """Identical reads that wait at the same time."""
 
@@ -391,6 +225,16 @@ class SharingTests(SynchronousTestCase):
         for unit, expected in ((1, []), (0, []), (2, [2])):
             write = Job("c", unit=unit, barrier=True, priority=LOW)
             self.assertEqual(self.shared(read, write, later), expected)
+
+    def test_write_withdrawn(self) -> None:
+        """
+        A write that will never be sent separates nothing.
+        """
+        read, write, later = Job("a", key="k"), Job("c", barrier=True), Job("b", key="k")
+        schedule = filled(read, write, later)
+        schedule.remove(write)
+        self.assertIs(schedule.next(), read)
+        self.assertEqual(schedule.sharers(read), [later])
 
     def test_own_order(self) -> None:
         """

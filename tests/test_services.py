@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.errors import StartRefused
 from lumina.services import FAREWELL, Farewell, InTurn, Listener
 
 
@@ -80,7 +81,7 @@ class ListenerTests(SynchronousTestCase):
         An address that is taken ends the start with a sentence.
         """
         listener = Listener("text", "tcp:8888:interface=127.0.0.1", Factory(), Taken())
-        error = self.assertRaises(SystemExit, listener.privilegedStartService)
+        error = self.assertRaises(StartRefused, listener.privilegedStartService)
         self.assertEqual(
             str(error),
             "lumina: listen.text: cannot listen on tcp:8888:interface=127.0.0.1: Address already in use",

@@ -47,7 +47,7 @@ class Entry(Protocol):
 
     @property
     def key(self) -> Hashable | None:
-        """Jobs to one unit with equal keys may share an exchange; `None`: never."""
+        """Jobs to one unit with equal keys may share an exchange; `None`: never. A barrier has none."""
 
     @property
     def line(self) -> Hashable:
@@ -153,7 +153,7 @@ class Schedule(Generic[Job]):
         found: dict[str, Job] = {}
         for turns in self._classes:
             for head in turns.heads(job.unit):
-                alike = (head.unit, head.key) == (job.unit, job.key) and head.client != job.client
+                alike = head.key == job.key and head.client != job.client
                 if alike and after < self._waiting[head] < before:
                     found.setdefault(head.client, head)
         shared = sorted(found.values(), key=self._waiting.__getitem__)

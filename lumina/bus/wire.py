@@ -151,7 +151,8 @@ class Wire(Protocol):
     def state(self) -> str:
         """`idle`, `sending`, `waiting` or `draining`."""
         if self._current is None:
-            return "draining" if self._draining else "idle"
+            quiet = self._last + max(self.line.gap, self._slack)
+            return "draining" if self._draining and self._clock.seconds() < quiet else "idle"
         return "sending" if self._clock.seconds() < self._current.ended else "waiting"
 
     @property

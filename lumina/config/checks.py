@@ -63,8 +63,9 @@ def _devices(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
     """Each serial device: its path, who has it, and where that is said."""
     for key, entry in _entries(data, "ports"):
         endpoint = _read(endpoints.client, entry)
-        if endpoint and "device" in endpoint.options:
-            yield endpoint.options["device"], f"port '{key}'", ("ports", key, "endpoint")
+        if endpoint:
+            device = endpoint.options.get("device", entry["endpoint"])
+            yield device, f"port '{key}'", ("ports", key, "endpoint")
     for key, entry in _entries(data, "listen"):
         endpoint = _endpoint(entry)
         if endpoint and "device" in endpoint.options:

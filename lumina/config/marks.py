@@ -5,12 +5,19 @@ Keys given twice, keys that are not text or whole numbers, and values that YAML
 cannot make sense of are found here, all of them, with their places.
 """
 
+import re
 from typing import Any, NamedTuple
 
 import yaml
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 Path = tuple[str | int, ...]
+
+#: YAML 1.1 takes 1:30 for 90 and 010 for 8: nobody who writes that means it.
+_PLAIN_NUMBER = re.compile(
+    r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?|[-+]?\.[0-9]+|[-+]?\.(?:inf|nan)", re.IGNORECASE
+)
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class Place(NamedTuple):
@@ -75,6 +82,10 @@ class Document:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self._item(child, child, (*path, index)) for index, child in enumerate(node.value)]
+        if node.tag in _NUMBERS and not _PLAIN_NUMBER.fullmatch(node.value):
+            self._note(
+                node.start_mark, path, f"'{node.value}' is no plain number; put it in quotes if it is text"
+            )
         try:
             return self._loader.construct_object(node)
         except ValueError:  # a date that no calendar has, a number that is none

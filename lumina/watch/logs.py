@@ -53,4 +53,6 @@ def observer(level: str, file: IO[Any] | str) -> ILogObserver:
         directory, name = os.path.split(os.path.abspath(file))
         file = cast("IO[Any]", LogFile(name, directory, rotateLength=1_000_000, maxRotatedFiles=10))
     predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    # Its retries name objects, and no reasons; those are said where they are known.
+    predicate.setLogLevelForNamespace("twisted.application._client_service", LogLevel.error)
     return FilteringLogObserver(textFileLogObserver(file), [predicate])

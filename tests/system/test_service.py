@@ -319,6 +319,36 @@ class EndTests(ServiceCase):
         client = await self.client()
         self.assertRegex(await client.ask("version"), "lumina")
 
+    async def test_taken_address_of_a_daemon(self) -> None:
+        """
+        Started as a daemon where the address is taken, the command ends with
+        status 1, and leaves nothing behind.
+        """
+        slave = await programs.paced_slave(self, "--baud", "9600")
+        await self.start(slave.device)
+        file, pid, log = (Path(self.mktemp()).resolve().with_suffix(end) for end in (".yaml", ".pid", ".log"))
+        file.write_text(
+            CONFIGURATION.format(device=slave.device, baudrate=9600, port=self.port, dialect="auto")
+        )
+        run = "from twisted.scripts.twistd import run; run()"
+        arguments = (f"--pidfile={pid}", f"--logfile={log}", "lumina", "-c", file)
+        daemon = programs.start(self, sys.executable, "-c", run, *arguments)
+        self.assertEqual(await daemon.ended(), 1)
+        self.assertFalse(pid.exists())
+        self.assertIn("cannot listen on", log.read_text())
+
+    async def test_certificate_that_is_not_there(self) -> None:
+        """
+        What only shows when an address is prepared is a sentence as well.
+        """
+        listener = "{kind: text, endpoint: 'ssl:0:privateKey=/no.pem'}"
+        program = await programs.lumina(
+            self, f"simulators: {{s: {{preset: meter}}}}\nlisten: {{t: {listener}}}\n"
+        )
+        self.assertEqual(await program.ended(), 1)
+        self.assertIn("listen.t: cannot listen on ssl:0:privateKey=/no.pem", program.output)
+        self.assertNotIn("Traceback", program.output)
+
     async def test_wrong_configuration(self) -> None:
         """
         A wrong file ends the start with the place and the reason, and status 1.

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.schedule_new import HIGH, LOW, NORMAL, Schedule
-from tests.test_schedule_new import Job, carry, clients, filled
+from lumina.bus.schedule import HIGH, LOW, NORMAL, Schedule
+from tests.test_schedule import Job, carry, clients, filled
 
 #: Rounding of sums of seconds.
 TINY = 1e-6
