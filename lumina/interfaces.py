@@ -157,6 +157,7 @@ class PortStatus:
     @ivar waiting: requests in the queue.
     @ivar deepest: the most that ever were.
     @ivar echo: whether the line gives back what is sent; `None`: not known yet.
+    @ivar line_errors: what the driver has counted, by name; empty: it does not.
     @ivar words: how many requests have ended with which word.
     """
 
@@ -169,6 +170,7 @@ class PortStatus:
     waiting: int = 0
     deepest: int = 0
     echo: bool | None = None
+    line_errors: Mapping[str, int] = field(default_factory=dict)
     words: Mapping[str, int] = field(default_factory=dict)
 
 

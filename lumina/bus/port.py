@@ -118,6 +118,7 @@ class Port(Service):
             waiting=len(self._requests),
             deepest=self._requests.deepest,
             echo=self._carrier.echo,
+            line_errors=self._wire.line_errors() if self._wire is not None else {},
         )
 
     def unit_states(self) -> dict[int, str]:

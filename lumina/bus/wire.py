@@ -8,7 +8,7 @@ no queue and decides nothing about what to send next: that is the Port's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -219,6 +219,11 @@ class Wire(Protocol):
         self._last = ended
         self._deadline.set(current.due, self._verdict)
         return current.done
+
+    def line_errors(self) -> dict[str, int]:
+        """What the driver has counted, by name; empty: it does not."""
+        counted = getattr(self.transport, "line_errors", lambda: None)()
+        return {} if counted is None else asdict(counted)
 
     def close(self) -> None:
         """Give the line up; an exchange in flight ends as lost."""

@@ -97,7 +97,16 @@ class ShippingClient(Protocol):
         self._due = 0
         self._done: Deferred[None] = Deferred()
 
-    def ask(self, port: str, label: str, frame: str, length: int, timeout: float, number: int) -> str:
+    def ask(
+        self,
+        port: str,
+        label: str,
+        frame: str,
+        length: int,
+        timeout: float,
+        number: int,
+        speed: int = 9600,
+    ) -> str:
         """
         Ask as its own calls do: with a second CRC, and two bytes too many expected.
 
@@ -105,7 +114,7 @@ class ShippingClient(Protocol):
         @return: the id.
         """
         name = f"{port.rpartition('/')[2]}_{label}_{frame[:12]}_{20251124174603 + number}_aZ"
-        line = f"{name}:{label}:{port}:9600:{frame}0000:{length + 2}:{timeout}\n"
+        line = f"{name}:{label}:{port}:{speed}:{frame}0000:{length + 2}:{timeout}\n"
         assert self.transport is not None
         self.transport.write(line.encode())
         return name

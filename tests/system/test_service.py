@@ -106,6 +106,35 @@ class ClientTests(ServiceCase):
         self.assertEqual(client.errors, {refused: "exception_02", absent: "timeout"})
         self.assertEqual(client.lost, [])
 
+    async def test_shipping_in_bursts(self) -> None:
+        """
+        Two shipping clients ask the same fifty things at once: each gets every
+        answer whole, from about one client's exchanges; and when all is
+        refused at once, no refusal is lost either.
+        """
+        slave = await programs.paced_slave(self, "--baud", "38400")
+        await self.start(slave.device, baudrate=38400)
+        clients = [await self.client(ShippingClient()) for _ in range(2)]
+        asked = {}
+        for number in range(50):
+            for client in clients:
+                frame = read(1, number, 2).hex().upper()
+                name = client.ask("/dev/ttyAMA1", "THC", frame, 9, 5, number, 38400)
+                asked[name] = reply(1, register(1, number), register(1, number + 1))
+        for client in clients:
+            await client.answers(50)
+            self.assertEqual({name: got.frame for name, got in client.readings.items()}, asked)
+        self.assertLess((await slave.report())["requests"], 60)
+        await slave.program.stop()
+        await deferLater(reactor, 0.2)
+        for client in clients:
+            for number in range(50, 100):
+                client.ask("/dev/ttyAMA1", "THC", read(1, number).hex().upper(), 7, 5, number)
+        for client in clients:
+            await client.answers(100)
+            self.assertEqual(set(client.errors.values()), {"serial_error"})
+            self.assertEqual((len(client.errors), client.lost), (50, []))
+
     async def test_2024(self) -> None:
         """
         The 2024 client states seven bytes and gets seven; its heartbeat comes back.
