@@ -20,6 +20,7 @@ from lumina.errors import (
     PortLost,
     QueueFull,
     ShuttingDown,
+    Suspended,
 )
 from lumina.interfaces import Exchange, Outcome, Terms
 from lumina.modbus.pdu import ReadHoldingRegisters, Reply, Request, WriteRegister
@@ -299,6 +300,33 @@ class RefusedTests(PortCase):
         self.successResultOf(first)
         self.clock.advance(0.1)
         self.assertEqual(self.line.sent(), b"")
+
+    def test_suspended(self) -> None:
+        """
+        A unit that keeps silent is refused at once; one real request at a time
+        tries it, and the others are refused while that is under way.
+        """
+        self.port(timeout=0.1, misses=2)
+        for seconds in (1.2, 0.2):
+            self.failureResultOf(self.after(seconds, self.ask()), NoReply)
+        self.refused(Suspended, "unit 1")
+        self.clock.advance(1.1)
+        self.line.sent()
+        probe = self.ask()
+        self.assertEqual(self.line.sent(), encode(1, READ.encode()))
+        self.refused(Suspended, "a try is under way")
+        self.refused(Suspended, "a try is under way")
+        self.answer()
+        self.successResultOf(probe)
+        again = self.ask()
+        self.answer()
+        self.successResultOf(again)
+
+    def after(self, seconds: float, done: "Deferred[Reply]") -> "Deferred[Reply]":
+        """So much later, and nobody has answered."""
+        self.clock.pump([0.1] * round(seconds / 0.1))
+        self.line.sent()
+        return done
 
     def test_withdrawn(self) -> None:
         """

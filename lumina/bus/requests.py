@@ -36,6 +36,7 @@ class Job:
     @ivar asked: when it was asked, in monotonic seconds.
     @ivar done: its end, for the asker.
     @ivar sent: when its first byte was handed to the line; `None`: not yet.
+    @ivar entered: whether it was admitted, and not refused at once.
     """
 
     unit: int
@@ -48,6 +49,7 @@ class Job:
     done: Deferred[Reply]
     expiry: IDelayedCall | None = None
     sent: float | None = None
+    entered: bool = False
     ended: bool = False
 
     @property
@@ -87,7 +89,8 @@ class Requests:
         unsent: Callable[[Job], None] = lambda job: None,
     ) -> None:
         """
-        @param unsent: hears of each request that ended without having been sent.
+        @param unsent: hears of each request that entered, and ended without
+            having been sent.
         """
         self._port = port
         self._schedule = schedule
@@ -126,6 +129,7 @@ class Requests:
         @raise QueueFull: it does not wait.
         """
         self._schedule.add(job)
+        job.entered = True
         self.deepest = max(self.deepest, len(self._schedule))
         if job.terms.patience is not None:
             job.expiry = self._reactor.callLater(job.terms.patience, self._expire, job)
@@ -165,7 +169,7 @@ class Requests:
         self._disarm(job)
         if job.barrier:
             self._barriers[job.unit] -= 1
-        if job.sent is None:
+        if job.entered and job.sent is None:
             self._unsent(job)
         word = result.word if isinstance(result, LuminaError) else "ok"
         now = self._reactor.seconds()
