@@ -69,29 +69,43 @@ class Carrier:
 
         @return: whether an exchange got through, with whatever result.
         """
-        settings = self._settings
+        party = [job]
+        try:
+            result = await self._tried(wire, party)
+        except Exception:
+            self._log.failure("{port}: a fault in lumina itself", port=self._settings.name)
+            result = LuminaError("a fault in lumina itself; its log has the traceback")
+            wire.close()
+        if result is None:
+            return False
+        for each in party:
+            self._requests.end(each, _for(each, result))
+        return not isinstance(result, PortDown | PortLost)
+
+    async def _tried(self, wire: Wire, party: list[Job]) -> Reply | LuminaError | None:
+        """
+        @param party: a job; those that share its exchange are added to it.
+        @return: `None`: the job has ended before it was sent.
+        """
+        settings, job = self._settings, party[0]
         gap = max(settings.gap, self.hold, settings.unit(job.unit).gap or 0.0, job.line.gap)
         trials = 1 + (settings.retries if job.request.repeatable else 0)
-        party = [job]
         result: Reply | LuminaError = PortDown("the port was lost")
         for trial in range(trials):
             try:
                 await wire.silence(gap)
                 if job.is_over and not trial:
-                    return False
+                    return None
                 if job.line != wire.line:
                     wire.switch(job.line)
             except PortDown as down:
-                result = result if trial else down
-                break
+                return result if trial else down
             if not trial:
                 party += self._requests.sharers(job)
             result = await self._attempt(wire, party)
             if not isinstance(result, Sent) or isinstance(result, PortLost) or _all_over(party):
                 break
-        for each in party:
-            self._requests.end(each, _for(each, result))
-        return not isinstance(result, PortDown | PortLost)
+        return result
 
     async def _attempt(self, wire: Wire, party: Sequence[Job]) -> Reply | LuminaError:
         job, began = party[0], self._clock.seconds()

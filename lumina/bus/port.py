@@ -26,7 +26,6 @@ from lumina.bus.wire import Wire
 from lumina.errors import (
     BadRequest,
     Denied,
-    LuminaError,
     NotSent,
     PortDown,
     ShuttingDown,
@@ -259,8 +258,8 @@ class Port(Service):
             job = self._next(wire)
             if job is None:
                 await self._until_one_is_ready()
-            else:
-                await self._carry(wire, job)
+            elif await self._carrier.carry(wire, job) and self._state == "jammed":
+                self._usable_again()
         wire.close()
 
     def _next(self, wire: Wire) -> Job | None:
@@ -289,17 +288,6 @@ class Port(Service):
         await self._requests.bell()
         if call.active():
             call.cancel()
-
-    async def _carry(self, wire: Wire, job: Job) -> None:
-        try:
-            went_through = await self._carrier.carry(wire, job)
-        except Exception:
-            self._log.failure("{port}: a fault in lumina itself", port=self._settings.name)
-            self._requests.end(job, LuminaError("a fault in lumina itself; its log has the traceback"))
-            wire.close()
-        else:
-            if went_through and self._state == "jammed":
-                self._usable_again()
 
     # Its states.
 
