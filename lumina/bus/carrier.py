@@ -27,7 +27,7 @@ from lumina.errors import (
     Sent,
     Suspended,
 )
-from lumina.modbus.pdu import ReadHoldingRegisters, Reply
+from lumina.modbus.pdu import ReadHoldingRegisters, Reply, Request
 from lumina.modbus.transaction import Transaction
 
 _BROADCAST = 0
@@ -102,12 +102,13 @@ class Carrier:
                 return result if trial else down
             if not trial:
                 party += self._requests.sharers(job)
-            result = await self._attempt(wire, party)
+            result = await self._attempt(wire, party, gap)
             if not isinstance(result, Sent) or isinstance(result, PortLost) or _all_over(party):
                 break
         return result
 
-    async def _attempt(self, wire: Wire, party: Sequence[Job]) -> Reply | LuminaError:
+    async def _attempt(self, wire: Wire, party: Sequence[Job], gap: float) -> Reply | LuminaError:
+        """@param gap: seconds of silence that it has cost; they count as bus time."""
         job, began = party[0], self._clock.seconds()
         broadcast = job.unit == _BROADCAST
         stated = max(each.timeout for each in party)
@@ -125,13 +126,16 @@ class Carrier:
                 call.cancel()
         self.hold = self._settings.unit(job.unit).turnaround or 0.0
         attempt = self._judged(attempt, len(party))
-        self._requests.charge(party, self._clock.seconds() - began)
-        if not broadcast:
-            self._learn(job, attempt, wait)
+        self._requests.charge(party, gap + self._clock.seconds() - began)
         if job.barrier:
             self.recent.forget(job.unit)
-        if self.echo is None and attempt.error is None and _one_copy(attempt):
-            attempt = replace(attempt, error=await self._settle_echo(wire, job))
+        if broadcast:
+            # Nobody replies to one: what comes back is its echo.
+            self._learn_echo(True if _one_copy(attempt) or attempt.exchange.echoed else None)
+        elif self.echo is None and attempt.error is None and _one_copy(attempt):
+            attempt = await self._settled(wire, job, attempt, wait)
+        else:
+            self._learn(job, job.request, attempt, wait)
         return self._result(job, attempt, wait)
 
     def _leave_alone(self, wire: Wire, job: Job, ended: float) -> IDelayedCall:
@@ -157,20 +161,20 @@ class Carrier:
 
     # Learning.
 
-    def _learn(self, job: Job, attempt: Attempt, waited: float) -> None:
+    def _learn(self, job: Job, request: Request, attempt: Attempt, waited: float) -> None:
         exchange, error, now = attempt.exchange, attempt.error, self._clock.seconds()
         units, unit, baudrate = self._units, job.unit, job.line.baudrate
         before = units.is_suspended(unit)
         if error is None:
             whole = job.line.duration(len(attempt.pdu) + 3)
             delay = max(0.0, (exchange.last or now) - exchange.ended - whole)
-            units.answered(unit, job.request, delay, baudrate, now)
+            units.answered(unit, request, delay, baudrate, now)
         elif isinstance(error, NoReply):
-            units.missed(unit, job.request, waited, baudrate, now)
+            units.missed(unit, request, waited, baudrate, now)
         elif exchange.damaged:
-            units.damaged(unit, job.request, now, now - exchange.ended)
+            units.damaged(unit, request, now, now - exchange.ended)
         elif isinstance(error, BadReply):
-            units.unclear(unit, job.request, now, now - exchange.ended)
+            units.unclear(unit, request, now, now - exchange.ended)
         else:
             units.probe_over(unit, now)
         after = units.is_suspended(unit)
@@ -192,25 +196,43 @@ class Carrier:
         if not fixed:
             self.echo = echoed
 
+    async def _settled(self, wire: Wire, job: Job, attempt: Attempt, waited: float) -> Attempt:
+        """
+        One copy of a write has come, and it may be its echo.
+
+        @return: the attempt, with an error if the write is not confirmed;
+            then its confirmation may still come.
+        """
+        now = self._clock.seconds()
+        self._units.unclear(job.unit, job.request, now, now - attempt.exchange.ended)
+        error = await self._settle_echo(wire, job)
+        if error is None:
+            self._learn(job, job.request, attempt, waited)
+        return replace(attempt, error=error)
+
     async def _settle_echo(self, wire: Wire, job: Job) -> Sent | None:
         """
-        One copy of a write has come, and it may be its echo: ask whether the
-        line echoes.
+        Ask whether the line echoes.
 
-        @return: the write is not confirmed, and why.
+        @return: why the one copy that came is no confirmation.
         """
         try:
             await wire.silence(self._settings.slack)
         except PortDown as down:
             return PortLost(str(down))
-        began = self._clock.seconds()
-        attempt = await wire.exchange(Transaction(job.unit, _QUESTION, None), self._settings.timeout)
+        began, wait = self._clock.seconds(), self._settings.timeout
+        attempt = await wire.exchange(Transaction(job.unit, _QUESTION, None), wait)
         attempt = self._judged(attempt, 0)
-        self._requests.charge([job], self._clock.seconds() - began)
-        exchange = attempt.exchange
-        self._learn_echo(False if exchange.echoed is None and not exchange.incoming else exchange.echoed)
-        if attempt.error is not None:
-            self._units.unclear(job.unit, _QUESTION, self._clock.seconds())
+        now = self._clock.seconds()
+        self._requests.charge([job], now - began)
+        if attempt.error is None:
+            self._learn(job, _QUESTION, attempt, wait)
+        else:
+            self._units.unclear(job.unit, _QUESTION, now, now - attempt.exchange.ended)
+            silent = isinstance(attempt.error, NoReply) and attempt.exchange.echoed is None
+            self._learn_echo(False if silent else attempt.exchange.echoed)
+        if isinstance(attempt.error, PortLost):
+            return attempt.error
         if self.echo is None:
             return BadReply("one copy of it came back, and whether this line echoes could not be told")
         return NoReply(_silent(job, job.timeout)) if self.echo else None
@@ -243,6 +265,7 @@ def _for(job: Job, result: Reply | LuminaError) -> Reply | LuminaError:
 
 
 def _one_copy(attempt: Attempt) -> bool:
+    """Whether what was sent has come back once, and nothing tells whether that is the echo."""
     return attempt.exchange.echoed is None and attempt.exchange.incoming == attempt.exchange.outgoing
 
 

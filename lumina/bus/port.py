@@ -255,36 +255,38 @@ class Port(Service):
                 if up:
                     self._jammed(error)
                 continue
-            job = self._next(wire)
+            now = self._reactor.seconds()
+            job = self._next(wire, now)
             if job is None:
-                await self._until_one_is_ready()
+                await self._until_one_is_ready(now)
             elif await self._carrier.carry(wire, job) and self._state == "jammed":
                 self._usable_again()
         wire.close()
 
-    def _next(self, wire: Wire) -> Job | None:
+    def _next(self, wire: Wire, now: float) -> Job | None:
         """
         The job whose turn it is. For a while those of the wire's present speed
         go first: the less often it changes, the less time that costs.
         """
-        now = self._reactor.seconds()
         grouping = now < self._grouped_until
-        job = self._requests.next(self._ready, wire.line if grouping else None)
+        job = self._requests.next(lambda job: self._free_at(job, now) <= now, wire.line if grouping else None)
         if job is not None and (not grouping or job.line != wire.line):
             self._grouped_until = now + self._settings.group
         return job
 
-    def _ready(self, job: Job) -> bool:
-        """Whether no late reply could be taken for the reply to this one."""
-        now = self._reactor.seconds()
-        return bool(self._units.free_at(job.unit, job.request.function, now) <= now)
+    def _free_at(self, job: Job, now: float) -> float:
+        """From when no late reply could be taken for the reply to this one."""
+        return self._units.free_at(job.unit, job.request.function, now)
 
-    async def _until_one_is_ready(self) -> None:
+    async def _until_one_is_ready(self, now: float) -> None:
+        """
+        @param now: when none was. A request that waits only for its turn behind
+            one that is not ready tells nothing.
+        """
         if not self._requests:
             return
-        now = self._reactor.seconds()
-        first = min(self._units.free_at(job.unit, job.request.function, now) for job in self._requests)
-        call = self._reactor.callLater(max(0.0, first - now), self._requests.ring)
+        first = min((at for job in self._requests if (at := self._free_at(job, now)) > now), default=now)
+        call = self._reactor.callLater(max(0.0, first - self._reactor.seconds()), self._requests.ring)
         await self._requests.bell()
         if call.active():
             call.cancel()

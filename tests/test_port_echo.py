@@ -1,0 +1,150 @@
+"""A line that gives back what is sent, as whoever asks a port meets it."""
+
+from lumina.errors import BadReply, NoReply, PortLost
+from lumina.modbus.pdu import ReadHoldingRegisters
+from lumina.modbus.rtu import encode
+from lumina.testing import pass_time
+from tests.test_port_rules import GOOD, READ, WRITE, RulesCase
+
+QUESTION = ReadHoldingRegisters(0, 1)
+
+
+class EchoTests(RulesCase):
+    def test_learnt_from_a_read(self) -> None:
+        """
+        The first read tells whether the line echoes; until then nobody knows.
+        """
+        for copies, echo in ((1, True), (0, False)):
+            self.setUp()
+            self.port()
+            self.assertIsNone(self.bus.status().echo)
+            done = self.ask()
+            self.receive(copies * encode(1, READ.encode()), encode(1, GOOD))
+            self.successResultOf(done)
+            self.assertIs(self.bus.status().echo, echo)
+
+    def test_first_write(self) -> None:
+        """
+        One copy of a write may be its echo: a read to the same unit shows
+        that it is not, and the write is confirmed. Later ones are at once.
+        """
+        self.port()
+        done = self.ask(WRITE)
+        self.sent(WRITE)
+        self.answer(WRITE.encode())
+        self.assertNoResult(done)
+        pass_time(self.clock, 0.05)
+        self.sent(QUESTION)
+        self.answer(b"\x03\x02\x00\x07")
+        self.assertEqual(self.successResultOf(done).pdu, WRITE.encode())
+        self.assertIs(self.bus.status().echo, False)
+        again = self.ask(WRITE)
+        self.sent(WRITE)
+        self.answer(WRITE.encode())
+        self.successResultOf(again)
+        pass_time(self.clock, 0.1)
+        self.nothing_sent()
+
+    def test_first_write_was_echoed(self) -> None:
+        """
+        When the read comes back too, the write has no confirmation.
+        """
+        self.port()
+        done = self.ask(WRITE)
+        self.answer(WRITE.encode())
+        pass_time(self.clock, 0.05)
+        self.receive(encode(1, QUESTION.encode()), encode(1, b"\x03\x02\x00\x07"))
+        self.assertIn("outcome unknown", str(self.failureResultOf(done, NoReply).value))
+        self.assertIs(self.bus.status().echo, True)
+
+    def test_silence_settles_it_too(self) -> None:
+        """
+        A unit that does not answer the read leaves the write confirmed: nothing has come back.
+        """
+        self.port()
+        done = self.ask(WRITE)
+        self.answer(WRITE.encode())
+        pass_time(self.clock, 0.5)
+        self.successResultOf(done)
+        self.assertIs(self.bus.status().echo, False)
+
+    def test_noise_does_not_settle_it(self) -> None:
+        """
+        Where the answer to the read is noise, the write is not confirmed, and the next one asks again.
+        """
+        self.port()
+        done = self.ask(WRITE)
+        self.answer(WRITE.encode())
+        pass_time(self.clock, 0.05)
+        self.receive(b"\xff\x00")
+        pass_time(self.clock, 0.5)
+        self.assertIn("could not be told", str(self.failureResultOf(done, BadReply).value))
+        self.assertIsNone(self.bus.status().echo)
+
+    def test_line_lost_while_settling(self) -> None:
+        """
+        A line that goes while the read is under way leaves the write unknown.
+        """
+        self.port()
+        done = self.ask(WRITE)
+        self.answer(WRITE.encode())
+        pass_time(self.clock, 0.05)
+        self.line.unplug()
+        self.assertIn("outcome unknown", str(self.failureResultOf(done, PortLost).value))
+        self.assertIsNone(self.bus.status().echo)
+
+    def test_late_confirmation_of_an_echoed_write(self) -> None:
+        """
+        The confirmation of a write that was found to be only echoed may still
+        come: the same write asked again does not take it for its own.
+        """
+        self.port()
+        first = self.ask(WRITE)
+        self.answer(WRITE.encode())
+        pass_time(self.clock, 0.05)
+        self.receive(encode(1, QUESTION.encode()))
+        pass_time(self.clock, 0.3)
+        self.failureResultOf(first, NoReply)
+        self.line.sent()
+        self.ask(WRITE)
+        self.nothing_sent()
+        self.receive(encode(1, WRITE.encode()))
+        pass_time(self.clock, 0.1)
+        self.sent(WRITE)
+
+    def test_broadcast(self) -> None:
+        """
+        The echo is all that can come of a broadcast: it is sent, and the echo is learnt.
+        """
+        self.port(broadcast=True)
+        done = self.ask(WRITE, unit=0)
+        self.receive(encode(0, WRITE.encode()))
+        pass_time(self.clock, 0.2)
+        self.assertEqual(self.successResultOf(done).pdu, b"")
+        self.sent(WRITE, unit=0)
+        self.assertIs(self.bus.status().echo, True)
+
+    def test_vanishes_and_appears(self) -> None:
+        """
+        An echo that vanishes, or appears, is said once each time, and what is
+        known then is what counts.
+        """
+        self.port()
+        for copies, vanished, appeared in ((1, 0, 0), (0, 1, 0), (0, 1, 0), (1, 1, 1), (1, 1, 1)):
+            done = self.ask()
+            self.receive(copies * encode(1, READ.encode()), encode(1, GOOD))
+            self.successResultOf(done)
+            self.assertIs(self.bus.status().echo, bool(copies))
+            found = self.logged("the echo has vanished"), self.logged("the echo has appeared")
+            self.assertEqual(found, (vanished, appeared))
+
+    def test_against_the_settings(self) -> None:
+        """
+        Where the settings say that there is none, an echo is said, and they stand.
+        """
+        self.port(echo=False)
+        done = self.ask()
+        self.receive(encode(1, READ.encode()), encode(1, GOOD))
+        self.successResultOf(done)
+        self.assertEqual(self.logged("has appeared, although its echo is set to false"), 1)
+        self.assertIs(self.bus.status().echo, False)
