@@ -10,7 +10,8 @@ both directions, and the silence before every request is measured.
 prints `ready /dev/pts/7`. Every unit answers functions 03 and 06; the value
 of a register tells its unit and address (`register`), until it is written.
 The line `report` on standard input prints what was seen as one line of JSON,
-`reset` forgets it. SIGTERM, or the end of standard input, prints it and ends.
+`reset` forgets it; `silence 3 4` makes units 3 and 4 answer no more, `speak 3`
+undoes it. SIGTERM, or the end of standard input, prints the report and ends.
 
 All stamps are those of CLOCK_MONOTONIC, which all processes share.
 """
@@ -87,8 +88,10 @@ class Seen:
         self.violations = 0
         self.lateness = 0.0
         self.wire = 0.0
+        self.begins: list[float] = []
         self.ends: list[float] = []
         self.frames: list[str] = []
+        self.bauds: list[int] = []
         self.writes: list[tuple[int, int, int]] = []
         self.counts: Counter[str] = Counter()
         self.speeds: Counter[int] = Counter()
@@ -101,7 +104,8 @@ class Seen:
         negative if one was sent before the last had left; `violations`: how
         many gaps were shorter than 3.5 characters. `lateness`: by how much the
         worst byte was late, the slave's own fault. `ends`: when each reply
-        ended. `frames`: the requests. `writes`: unit, address, value of each.
+        ended. `frames`: the requests; `begins`, `bauds`: when each of them began,
+        and its speed. `writes`: unit, address, value of each.
         """
         kinds = ("requests", "replies", "exceptions", "silent", "garbled")
         return {kind: self.counts[kind] for kind in kinds} | {
@@ -112,6 +116,8 @@ class Seen:
             "lateness": self.lateness,
             "ends": self.ends,
             "frames": self.frames,
+            "begins": self.begins,
+            "bauds": self.bauds,
             "writes": self.writes,
             "speeds": dict(self.speeds),
         }
@@ -125,9 +131,11 @@ class Slave:
         self.options = options
         self.seen = Seen()
         self.stopping = False
+        self.silent = set(options.silent)
         self.written: dict[tuple[int, int], int] = {}
         self.pending: list[tuple[float, int, bytes, int, float]] = []
         self.numbers = count()
+        self.orders = ""
         self.buffer = b""
         self.began = 0.0  # when the first byte in the buffer came
         self.free: float | None = None  # when the last byte on the line had passed
@@ -171,11 +179,17 @@ class Slave:
     def told(self, data: bytes) -> None:
         """Obey standard input."""
         self.stopping = not data
-        for order in data.decode().split():
-            if order == "report":
-                print(json.dumps(self.seen.report()), flush=True)
-            elif order == "reset":
-                self.seen = Seen()
+        *orders, self.orders = (self.orders + data.decode()).split("\n")
+        for line in orders:
+            match line.split():
+                case ["report"]:
+                    print(json.dumps(self.seen.report()), flush=True)
+                case ["reset"]:
+                    self.seen = Seen()
+                case ["silence", *units]:
+                    self.silent.update(map(int, units))
+                case ["speak", *units]:
+                    self.silent.difference_update(map(int, units))
 
     def arrived(self, data: bytes, now: float) -> None:
         """Take bytes of a request; they came at once, and pass over the line from now on."""
@@ -205,11 +219,13 @@ class Slave:
         """Decide what becomes of a request whose last byte passes at `end`."""
         self.seen.counts["requests"] += 1
         self.seen.frames.append(frame.hex())
+        self.seen.begins.append(self.began)
+        self.seen.bauds.append(self.baud)
         self.seen.speeds[self.baud] += 1
         unit, body = frame[0], frame[:-2]
         if sealed(body) != frame:
             self.seen.counts["garbled"] += 1
-        elif unit in self.options.silent or unit == 0:
+        elif unit in self.silent or unit == 0:
             self.seen.counts["silent"] += 1
         else:
             delay = self.options.turnaround + self.options.slow.get(unit, self.options.slow.get(0, 0.0))

@@ -145,7 +145,42 @@ class PacedSlaveTests(TestCase):
         """
         slave = await programs.paced_slave(self, "--baud", "0")
         await master(self, slave.device).ask(read(1, 0), 7)
-        self.assertEqual((await slave.report())["speeds"], {str(BAUD): 1})
+        report = await slave.report()
+        self.assertEqual((report["speeds"], report["bauds"]), ({str(BAUD): 1}, [BAUD]))
+
+    async def test_tells_when_requests_began(self) -> None:
+        """
+        The report has for each request when its first byte came.
+        """
+        slave = await programs.paced_slave(self)
+        line = master(self, slave.device)
+        before = monotonic()
+        await line.ask(read(1, 0), 7)
+        between = monotonic()
+        await line.ask(read(1, 1), 7)
+        first, second = (await slave.report())["begins"]
+        self.assertTrue(before < first < between < second < monotonic())
+
+    async def test_units_die_and_return(self) -> None:
+        """
+        Units fall silent when told to, the others do not; they answer again when told to.
+        """
+        slave = await programs.paced_slave(self, "--silent", "9")
+        line = master(self, slave.device)
+        slave.program.tell("silence 3 4")
+        await slave.report()
+        for unit in (3, 4, 9):
+            line.ask(read(unit, 0), 1)
+            await rest(0.05)
+        self.assertEqual(line.received, b"")
+        await line.ask(read(5, 0), 7)
+        slave.program.tell("speak 4 9")
+        await slave.report()
+        await line.ask(read(4, 0), 7)
+        await line.ask(read(9, 0), 7)
+        line.ask(read(3, 0), 1)
+        await rest(0.05)
+        self.assertEqual(line.received, b"")
 
 
 class LibmodbusSlaveTests(TestCase):
