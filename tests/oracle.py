@@ -1,0 +1,146 @@
+"""
+A serial line with units that misbehave as told, and that know what they said.
+
+It stands where a device would, under the real Port, Wire and Transaction. Each
+request that reaches it gets a number; the registers of a reply are that number,
+so that a reply proves which request it answers. What was put on the line, and
+which reply to what, is kept for the judgement.
+"""
+
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.task import Clock
+
+from lumina.errors import ExceptionReply
+from lumina.modbus import pdu
+from lumina.modbus.rtu import Line, encode
+from lumina.testing import FakeLine
+
+#: What never is the number of a request.
+ALIEN = 60000
+
+#: A unit that nobody asks.
+STRANGER = 200
+
+
+@dataclass(frozen=True)
+class Fate:
+    """
+    What becomes of one request.
+
+    @ivar kind: `good`, `silent`, `late`, `crc`, `cut`, `unit`, `function`,
+        `count`, `before`, `after`, `inside`, `twice`, `pieces` or `exception`.
+    @ivar delay: seconds from the end of the request until the answer begins.
+    @ivar at: where in the frame it happens.
+    @ivar noise: bytes that are no frame.
+    """
+
+    kind: str = "good"
+    delay: float = 0.005
+    at: int = 1
+    noise: bytes = b"\xff"
+
+
+@dataclass
+class Heard:
+    """A request that reached the line: when it began, and the sound replies that were sent to it."""
+
+    began: float
+    unit: int
+    frame: bytes
+    replies: list[bytes] = field(default_factory=list)
+
+
+class Units(FakeLine):
+    """
+    All units of one line.
+
+    @ivar fates: what becomes of the next requests; then all goes well.
+    @ivar heard: every request that reached the line.
+    @ivar early: when one was sent before the line had been silent long enough.
+    """
+
+    def __init__(self, clock: Clock, line: Line, echo: bool) -> None:
+        super().__init__()
+        self.clock = clock
+        self.line = line
+        self.echo = echo
+        self.fates: list[Fate] = []
+        self.heard: list[Heard] = []
+        self.early: list[float] = []
+        self._busy: dict[int, float] = {}
+        self._last = float("-inf")
+
+    def connect(self, protocolFactory: IProtocolFactory) -> "Deferred[IProtocol]":
+        connected = super().connect(protocolFactory)
+        self._last = float("-inf")
+        if self._transport is not None:
+            self._transport.write = self._written  # type: ignore[method-assign]
+        return connected
+
+    def babble(self, seconds: float) -> None:
+        """Bytes without meaning, one each millisecond, for so long."""
+        for step in range(int(seconds / 0.001)):
+            self.clock.callLater(0.001 * step, self._deliver, b"\x00", self.opened)
+
+    def _written(self, frame: bytes) -> None:
+        speed = self.formats[-1] if self.formats else self.line
+        now, end = self.clock.seconds(), self.clock.seconds() + speed.duration(len(frame))
+        if now < self._last + speed.gap - 1e-6:
+            self.early.append(now)
+        self.heard.append(Heard(now, frame[0], frame))
+        if self.echo:
+            self._later(end, frame)
+        if frame[0]:
+            self._answer(len(self.heard) - 1, end)
+
+    def _answer(self, number: int, end: float) -> None:
+        heard = self.heard[number]
+        fate = self.fates.pop(0) if self.fates else Fate()
+        reply = self._reply(heard, number, fate)
+        good = encode(heard.unit, reply)
+        begin = max(end + fate.delay, self._busy.get(heard.unit, 0.0))  # a unit answers in turn
+        sound = fate.kind in ("good", "late", "before", "after", "twice", "pieces", "exception")
+        if sound or fate.kind in ("unit", "function", "count"):
+            heard.replies.append(good)
+        for piece in self._pieces(heard, good, fate):
+            self._later(begin, piece)
+            begin += 0.012
+            self._busy[heard.unit] = begin
+
+    def _reply(self, heard: Heard, number: int, fate: Fate) -> bytes:
+        request = pdu.parse(heard.frame[1:-2])
+        if fate.kind == "exception":
+            return ExceptionReply(request.function, 6).pdu
+        if isinstance(request, pdu.ReadRegisters):
+            return request.answer([number] * request.count)
+        return request.encode()
+
+    def _pieces(self, heard: Heard, good: bytes, fate: Fate) -> list[bytes]:
+        """What is put on the line, with a pause of 12 ms between the pieces."""
+        at = max(1, min(fate.at, len(good) - 1))
+        function, alien = heard.frame[1], ALIEN.to_bytes(2, "big")
+        alike = bytes([4]) + 2 * alien
+        return {
+            "silent": [],
+            "crc": [good[:-1] + bytes([good[-1] ^ 1])],
+            "cut": [good[:at]],
+            "unit": [encode(STRANGER, bytes([function]) + alike), good],
+            "function": [encode(heard.unit, bytes([3 if function == 4 else 4]) + alike), good],
+            "count": [encode(heard.unit, bytes([3 if function == 6 else function, 6]) + 3 * alien), good],
+            "before": [fate.noise + good],
+            "after": [good + fate.noise],
+            "inside": [good[:at] + fate.noise + good[at:]],
+            "twice": [good + good],
+            "pieces": [good[:at], good[at:]],
+        }.get(fate.kind, [good])
+
+    def _later(self, when: float, data: bytes) -> None:
+        self.clock.callLater(max(0.0, when - self.clock.seconds()), self._deliver, data, self.opened)
+
+    def _deliver(self, data: bytes, opened: int) -> None:
+        if self.is_open and opened == self.opened:
+            self._last = self.clock.seconds()
+            self.receive(data)
