@@ -157,6 +157,7 @@ class PortStatus:
     @ivar waiting: requests in the queue.
     @ivar deepest: the most that ever were.
     @ivar echo: whether the line gives back what is sent; `None`: not known yet.
+    @ivar echo_changes: how often an echo has appeared or vanished.
     @ivar line_errors: what the driver has counted, by name; empty: it does not.
     @ivar words: how many requests have ended with which word.
     """
@@ -170,6 +171,7 @@ class PortStatus:
     waiting: int = 0
     deepest: int = 0
     echo: bool | None = None
+    echo_changes: int = 0
     line_errors: Mapping[str, int] = field(default_factory=dict)
     words: Mapping[str, int] = field(default_factory=dict)
 

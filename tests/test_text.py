@@ -335,6 +335,7 @@ class PeopleTests(TextCase):
                 "  wait         mean 1.5 s, min 0.2 ms, max 120 s",
                 "  queue        3 waiting now, 17 at most",
                 "  line busy    12.3 % of the last minute, 45.6 % of all time",
+                "  echo         not known yet",
                 "",
                 "",
             ],

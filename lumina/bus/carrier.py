@@ -41,6 +41,7 @@ class Carrier:
     The way of the requests of one port to their units, and back.
 
     @ivar echo: whether the line gives back what is sent; `None`: not known yet.
+    @ivar echo_changes: how often the echo has appeared or vanished.
     @ivar hold: seconds of silence that the unit asked last needs.
     """
 
@@ -48,6 +49,8 @@ class Carrier:
 
     def __init__(self, settings: PortSettings, requests: Requests, units: Units, clock: Any) -> None:
         self.echo = settings.echo
+        self.echo_changes = 0
+        self._noticed = settings.echo
         self.hold = 0.0
         self.recent = Recent(settings.max_age)
         self._settings = settings
@@ -186,10 +189,12 @@ class Carrier:
         self._learn_echo(exchange.echoed)
 
     def _learn_echo(self, echoed: bool | None) -> None:
-        if echoed is None or echoed == self.echo:
+        if echoed is None or echoed == self._noticed:
             return
+        known, self._noticed = self._noticed is not None, echoed
         fixed = self._settings.echo is not None
-        if self.echo is not None or fixed:
+        if known:
+            self.echo_changes += 1
             has = "appeared" if echoed else "vanished"
             also = f", although its echo is set to {str(self._settings.echo).lower()}" if fixed else ""
             self._log.warn("{port}: the echo has {has}{also}", port=self._settings.name, has=has, also=also)

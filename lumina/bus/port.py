@@ -117,6 +117,7 @@ class Port(Service):
             waiting=len(self._requests),
             deepest=self._requests.deepest,
             echo=self._carrier.echo,
+            echo_changes=self._carrier.echo_changes,
             line_errors=self._wire.line_errors() if self._wire is not None else {},
         )
 

@@ -99,6 +99,9 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
         "queue": f"{port.waiting} waiting now, {port.deepest} at most",
         "line busy": f"{_percent(port.busy_lately)} of the last minute, {_percent(port.busy)} of all time",
     }
+    rows["echo"] = {None: "not known yet", True: "yes", False: "no"}[status.echo]
+    if status.echo_changes:
+        rows["echo"] += f"; it has changed {status.echo_changes} times"
     if status.line_errors:
         counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.line_errors.items())
         rows["driver"] = f"{counts} errors since the device came up"
