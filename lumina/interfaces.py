@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from lumina.errors import LuminaError as LuminaError  # for plug-ins, which import nothing below
 from lumina.modbus import pdu as pdu
 from lumina.modbus.pdu import Reply, Request
+from lumina.readings import Reading
 
 
 class Priority(IntEnum):
@@ -28,12 +29,37 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """
+    Who asks, as far as access rules and the audit log can know; the same object for all
+    requests of a connection.
+
+    @ivar listener: the key of the listener that let it in; the name of a part
+        of lumina that asks for itself, such as `poll`.
+    @ivar host: its IP address; empty on a UNIX socket or a serial line, and
+        for a part of lumina.
+    @ivar identity: the subject of its TLS certificate; empty: it showed none.
+    @ivar role: the role in that certificate (Modbus/TCP Security, R-21); empty:
+        none, which is the null role.
+    """
+
+    listener: str = "-"
+    host: str = ""
+    identity: str = ""
+    role: str = ""
+
+
+NOBODY = Asker()
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """
     How a request is to be carried, and for whom.
 
     @ivar client: who asks; a connection. Clients take turns, and the requests
         of one client keep their order.
+    @ivar asker: who that is, for access rules and the audit log.
     @ivar id: what the asker calls the request; need not be unique.
     @ivar type: the asker's label of the device, for logs and priorities.
     @ivar priority: its class.
@@ -54,6 +80,7 @@ class Terms:
     timeout: float | None = None
     baudrate: int | None = None
     hint: int = 0
+    asker: Asker = NOBODY
 
 
 class Bus(Protocol):
@@ -133,6 +160,19 @@ class Exchange:
     short: bool = False
     echoed: bool | None = None
     served: int = 1
+
+
+class Sink(Protocol):
+    """Takes readings, to deliver them somewhere."""
+
+    def put(self, readings: Sequence[Reading]) -> Deferred[None]:
+        """
+        Take readings.
+
+        @return: fires when they are taken for good (for a sink that spools:
+            committed to disk), whether delivered or not; fails only if none of
+            them was taken. Always in bounded time.
+        """
 
 
 class Watcher(Protocol):

@@ -15,34 +15,21 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from ipaddress import ip_network
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Any, ClassVar
 
-from twisted.application.internet import ClientService
 from twisted.application.service import IService, MultiService, Service
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IProtocolFactory
-from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from lumina import plugins
-from lumina.access import Access
-from lumina.bus.guard import Guard
-from lumina.bus.port import Port
-from lumina.bus.settings import PortSettings, UnitSettings
+from lumina.assembly import listeners, ports, simulators
+from lumina.assembly.parts import Parts
 from lumina.config import load, settings
+from lumina.config.listeners import RTUSlave
 from lumina.errors import ConfigError, StartRefused
-from lumina.frontends.priorities import Priorities
-from lumina.frontends.slave import Slave
-from lumina.frontends.text import TextFactory
-from lumina.interfaces import Bus, Priority, Site, Terms, Watcher
-from lumina.services import Candid, Farewell, InTurn, Listener
-from lumina.simulator.faults import Faults
-from lumina.simulator.preset import bank
+from lumina.services import InTurn
 from lumina.watch.logs import LoggedTraffic, observer
 from lumina.watch.overview import LiveOverview
 
@@ -176,9 +163,7 @@ def makeService(options: Options) -> Root:
     config: settings.Config = options["settings"]
     root = Root(_log_observer(options.parent or {}, config.log.level))
     if options["demonstration"] is not None:
-        addresses = [
-            each.address for each in config.listen.values() if not isinstance(each, settings.RTUSlave)
-        ]
+        addresses = [each.address for each in config.listen.values() if not isinstance(each, RTUSlave)]
         Demonstration(options["demonstration"], addresses).setServiceParent(root)
     try:
         assemble(config, reactor, root)
@@ -190,96 +175,13 @@ def makeService(options: Options) -> Root:
 def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
     """Make the parts, introduce them to each other, and hang them under `root`."""
     overview = LiveOverview(reactor.seconds)
-    watchers: list[Watcher] = [overview]
+    parts = Parts(reactor, overview, watchers=[overview])
     if config.log.level == "debug":
-        watchers.append(LoggedTraffic())
-    slaves, farewells, ports, listeners = (MultiService() for _ in range(4))
-
-    buses: dict[str, Bus] = {}
-    for name, simulator in config.simulators.items():
-        buses[name] = bank(simulator.preset, simulator.seed, reactor.seconds)
-    for name, chosen in config.ports.items():
-        try:
-            endpoint = clientFromString(reactor, chosen.endpoint)
-        except Exception as error:  # such as certificates that cannot be read
-            raise StartRefused(f"lumina: ports.{name}: cannot use {chosen.endpoint}: {error!r}") from error
-        port = Port(_port_settings(name, chosen), endpoint, reactor, watchers)
-        port.setServiceParent(ports)
-        overview.add_port(port.status, port.unit_states)
-        buses |= dict.fromkeys((name, *chosen.all_names), port)
-
-    for name, listener in config.listen.items():
-        access = Access(name, read_only=not listener.writable)
-        guarded = {key: Guard(bus, access.check) for key, bus in buses.items()}
-        if isinstance(listener, settings.RTUSlave):
-            _slave(name, listener, guarded[listener.bus], reactor).setServiceParent(slaves)
-            continue
-        factory = _factory(listener, Site(name, reactor, time.time, guarded, overview))
-        Farewell(factory, reactor).setServiceParent(farewells)
-        Listener(name, listener.address, factory, reactor).setServiceParent(listeners)
-
-    for part in (slaves, farewells, ports, listeners):
-        part.setServiceParent(root)
-
-
-def _port_settings(name: str, port: settings.Port) -> PortSettings:
-    return PortSettings(
-        name=name,
-        device=port.device,
-        names=tuple(each for each in port.all_names if each != port.device),
-        line=port.line,
-        baudrates=port.baudrates,
-        timeout=port.timeout,
-        gap=port.gap or 0.0,
-        turnaround=port.turnaround,
-        slack=port.slack,
-        echo=None if port.echo == "auto" else bool(port.echo),
-        broadcast=port.broadcast,
-        retries=port.retries,
-        max_age=port.max_age,
-        misses=port.misses,
-        linger=port.linger,
-        longest_pause=port.longest_pause,
-        floor=port.floor,
-        group=port.group,
-        queue=port.queue,
-        queue_per_client=port.queue_per_client,
-        units={unit: UnitSettings(**own.model_dump()) for unit, own in port.units.items()},
-    )
-
-
-def _factory(listener: settings.Listener, site: Site) -> IProtocolFactory:
-    if isinstance(listener, settings.Text):
-        return TextFactory(
-            site,
-            dialect=listener.dialect,
-            connections=listener.connections,
-            connections_per_address=listener.connections_per_address,
-            idle=listener.idle,
-            priorities=_priorities(listener),
-        )
-    assert isinstance(listener, settings.Plugged)
-    return plugins.front_ends()[listener.kind].factory(listener.settings, site)
-
-
-def _priorities(listener: settings.Text) -> Priorities:
-    return Priorities(
-        Priority[listener.priority.upper()],
-        {label: Priority[each.upper()] for label, each in listener.priority_by_type.items()},
-        {
-            ip_network(network): Priority[each.upper()]
-            for network, each in listener.priority_by_client.items()
-        },
-    )
-
-
-def _slave(name: str, listener: settings.RTUSlave, bus: Bus, reactor: Any) -> Service:
-    terms = Terms(client=name, patience=MASTER_PATIENCE)
-    faults = Faults([fault.rule for fault in listener.faults], reactor.seconds)
-    factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms, faults=faults))
-    factory.noisy = False
-    endpoint = Candid(name, clientFromString(reactor, listener.address))
-    return ClientService(endpoint, factory, retryPolicy=faults.pause, clock=reactor)
+        parts.watchers.append(LoggedTraffic())
+    simulators.add(parts, config.simulators)
+    ports.add(parts, config.ports)
+    listeners.add(parts, config.listen)
+    parts.hang_under(root)
 
 
 def _log_observer(twistd: Mapping[str, Any], level: str) -> ILogObserver | None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.config.listeners import KINDS, RTUSlave, Text
 from lumina.config.load import load, loads
-from lumina.config.settings import KINDS, Config, RTUSlave, Text
+from lumina.config.settings import Config
 from lumina.errors import ConfigError
 from lumina.modbus.rtu import Line
 

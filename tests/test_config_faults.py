@@ -7,8 +7,8 @@ from pathlib import Path
 from textwrap import indent
 
 from lumina.config.faults import Fault as FaultSettings
+from lumina.config.listeners import RTUSlave
 from lumina.config.load import loads
-from lumina.config.settings import RTUSlave
 from lumina.simulator.faults import Babble, Echo, Effect, Fault, Rule, When
 from tests.test_config import EXAMPLE, ConfigCase
 

@@ -28,8 +28,9 @@ MAY_IMPORT = {
     "frontends": SEAMS | {"commands", "access"},
     "client": LOW | {"readings", "commands"},
     "services": {"errors"},
-    "tap": UNDER_CONFIG | ROOMS | {"config", "services"},
-    "cli": UNDER_CONFIG | ROOMS | {"config", "services", "tap"},
+    "assembly": UNDER_CONFIG | ROOMS | {"config", "services"},
+    "tap": UNDER_CONFIG | ROOMS | {"config", "services", "assembly"},
+    "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "tap"},
 }
 
 PURE = LOW | {"readings", "commands", "access", "bus.schedule", "bus.units", "poll.plan"} | DECLARATIONS

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from lumina.config.listeners import Plugged
 from lumina.config.load import loads
-from lumina.config.settings import Plugged
 from lumina.errors import ConfigError
 from lumina.interfaces import Site
 from lumina.plugins import BusName, IFrontEnd, Settings, by_kind, front_ends, nearest

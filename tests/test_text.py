@@ -24,7 +24,7 @@ from lumina.frontends.text import (
     UNREAD,
     TextFactory,
 )
-from lumina.interfaces import PortStatistics, PortStatus, Terms, Times, Traffic, UnitStatistics
+from lumina.interfaces import Asker, PortStatistics, PortStatus, Terms, Times, Traffic, UnitStatistics
 from lumina.modbus.pdu import ReadHoldingRegisters
 from lumina.testing import FakeBus, FakeOverview, site
 
@@ -134,7 +134,16 @@ class AnswerTests(TextCase):
         self.assertEqual((asked.unit, asked.request), (1, ReadHoldingRegisters(0, 2)))
         self.assertEqual(
             asked.terms,
-            Terms("text#1", "test", "THC", patience=0.5, timeout=0.5, baudrate=9600, hint=9),
+            Terms(
+                "text#1",
+                "test",
+                "THC",
+                patience=0.5,
+                timeout=0.5,
+                baudrate=9600,
+                hint=9,
+                asker=Asker("text", "127.0.0.1"),
+            ),
         )
         asked.reply(GOOD)
         self.assertEqual(self.said(), b"OK:test:010304000000013BF3\n")

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from lumina.config.settings import Config, Listener, Port
+from lumina.config.listeners import Listener
+from lumina.config.ports import Port
+from lumina.config.settings import Config
 
 
 def summary(config: Config) -> Iterator[str]:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from lumina.config.listeners import FrontEnds, listener_fields
 from lumina.config.marks import Document, Path, Problem
-from lumina.config.settings import Config, FrontEnds, listener_fields
+from lumina.config.settings import Config
 from lumina.plugins import nearest
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lumina.config import checks, explain
+from lumina.config.listeners import FrontEnds
 from lumina.config.marks import Document, Problem
-from lumina.config.settings import Config, FrontEnds
+from lumina.config.settings import Config
 from lumina.errors import ConfigError
 from lumina.plugins import front_ends
 

@@ -28,7 +28,7 @@ from lumina.frontends.answers import Answers
 from lumina.frontends.brakes import Brakes
 from lumina.frontends.priorities import Priorities
 from lumina.frontends.telnet import TelnetFilter
-from lumina.interfaces import ClientStatus, Priority, Site, Terms
+from lumina.interfaces import Asker, ClientStatus, Priority, Site, Terms
 from lumina.modbus import rtu
 from lumina.modbus.pdu import Reply
 
@@ -74,6 +74,7 @@ class TextConnection(LineReceiver):
         site: Site,
         name: str,
         peer: str,
+        asker: Asker,
         dialect: Dialect | None,
         idle: float,
         priority: Callable[[str], Priority],
@@ -86,6 +87,7 @@ class TextConnection(LineReceiver):
         self._site = site
         self._reactor = site.reactor
         self._status = ClientStatus(name, site.listener, peer, self._reactor.seconds())
+        self._asker = asker
         self._dialect = dialect
         self._priority = priority
         self._idle = idle
@@ -192,6 +194,7 @@ class TextConnection(LineReceiver):
             timeout=ask.timeout,
             baudrate=ask.baudrate,
             hint=ask.length,
+            asker=self._asker,
         )
         asked = self._site.buses[ask.port].execute(ask.unit, ask.request, terms)
         self._asked.add(asked)
@@ -331,7 +334,10 @@ class TextFactory(Factory):
         name = f"{self._site.listener}#{next(self._numbers)}"
         client = self._priorities.of_client(host_of(addr))
         priority = partial(self._priorities.of, client=client)
-        connection = TextConnection(self._site, name, peer_name(addr), self._dialect, self._idle, priority)
+        asker = Asker(self._site.listener, host_of(addr))
+        connection = TextConnection(
+            self._site, name, peer_name(addr), asker, self._dialect, self._idle, priority
+        )
         self._admission.enter(addr)
         self._open.add(connection)
 

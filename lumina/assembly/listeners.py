@@ -1,0 +1,78 @@
+"""From configured listeners to front ends, each with its own guarded view of the buses."""
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Any
+
+from twisted.application.internet import ClientService
+from twisted.application.service import Service
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Factory
+
+from lumina import plugins
+from lumina.access import Access
+from lumina.assembly.parts import Parts
+from lumina.bus.guard import Guard
+from lumina.config import listeners as config
+from lumina.frontends.priorities import Priorities
+from lumina.frontends.slave import Slave
+from lumina.frontends.text import TextFactory
+from lumina.interfaces import Asker, Bus, Priority, Site, Terms
+from lumina.services import Candid, Farewell, Listener
+from lumina.simulator.faults import Faults
+
+#: Seconds that a serial master's request may wait for its turn on another bus.
+MASTER_PATIENCE = 1.0
+
+
+def add(parts: Parts, listeners: Mapping[str, config.Listener]) -> None:
+    """
+    Make each listener a front end, over the buses that there are by now.
+
+    @raise StartRefused: one cannot listen where it should.
+    """
+    for name, listener in listeners.items():
+        access = Access(name, read_only=not listener.writable)
+        guarded = {key: Guard(bus, access.check) for key, bus in parts.buses.items()}
+        if isinstance(listener, config.RTUSlave):
+            _slave(name, listener, guarded[listener.bus], parts.reactor).setServiceParent(parts.slaves)
+            continue
+        site = Site(name, parts.reactor, parts.wall, guarded, parts.overview)
+        factory = _factory(listener, site)
+        Farewell(factory, parts.reactor).setServiceParent(parts.farewells)
+        Listener(name, listener.address, factory, parts.reactor).setServiceParent(parts.listeners)
+
+
+def _factory(listener: config.Listener, site: Site) -> IProtocolFactory:
+    if isinstance(listener, config.Text):
+        return TextFactory(
+            site,
+            dialect=listener.dialect,
+            connections=listener.connections,
+            connections_per_address=listener.connections_per_address,
+            idle=listener.idle,
+            priorities=_priorities(listener),
+        )
+    assert isinstance(listener, config.Plugged)
+    return plugins.front_ends()[listener.kind].factory(listener.settings, site)
+
+
+def _priorities(listener: config.Text) -> Priorities:
+    return Priorities(
+        Priority[listener.priority.upper()],
+        {label: Priority[each.upper()] for label, each in listener.priority_by_type.items()},
+        {
+            ip_network(network): Priority[each.upper()]
+            for network, each in listener.priority_by_client.items()
+        },
+    )
+
+
+def _slave(name: str, listener: config.RTUSlave, bus: Bus, reactor: Any) -> Service:
+    terms = Terms(client=name, patience=MASTER_PATIENCE, asker=Asker(name))
+    faults = Faults([fault.rule for fault in listener.faults], reactor.seconds)
+    factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms, faults=faults))
+    factory.noisy = False
+    endpoint = Candid(name, clientFromString(reactor, listener.address))
+    return ClientService(endpoint, factory, retryPolicy=faults.pause, clock=reactor)

@@ -1,0 +1,45 @@
+"""What the parts of lumina are given, and what they leave for those that are made after them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.application.service import MultiService
+
+from lumina.interfaces import Bus, Watcher
+from lumina.watch.overview import LiveOverview
+
+
+@dataclass
+class Parts:
+    """
+    All of lumina while it is put together.
+
+    The groups of services are stopped last first: nobody new is let in, what
+    is under way ends, its answers are delivered.
+
+    @ivar reactor: monotonic time, timers and files.
+    @ivar wall: seconds since 1970, for stamps and alignment only.
+    @ivar watchers: see all that happens; complete before any bus is made.
+    @ivar buses: every bus by each of its names, unguarded.
+    @ivar slaves: what simulated lines are answered by.
+    @ivar farewells: wait until clients have read their last answers.
+    @ivar carriers: ports and devices, whatever carries requests.
+    @ivar listeners: what lets others ask.
+    """
+
+    reactor: Any
+    overview: LiveOverview
+    wall: Callable[[], float] = time.time
+    watchers: list[Watcher] = field(default_factory=list)
+    buses: dict[str, Bus] = field(default_factory=dict)
+    slaves: MultiService = field(default_factory=MultiService)
+    farewells: MultiService = field(default_factory=MultiService)
+    carriers: MultiService = field(default_factory=MultiService)
+    listeners: MultiService = field(default_factory=MultiService)
+
+    def hang_under(self, root: MultiService) -> None:
+        """Make the groups children of a service, in the order in which they start."""
+        for group in (self.slaves, self.farewells, self.carriers, self.listeners):
+            group.setServiceParent(root)

@@ -1,0 +1,95 @@
+"""
+Modbus TCP framing: the MBAP header before each PDU (Messaging on TCP/IP
+Implementation Guide V1.0b, 3.1.3).
+
+Seven bytes: transaction id, protocol id (0 for Modbus), the length of what
+follows the length field, and the unit id.
+"""
+
+import struct
+from typing import NamedTuple
+
+from lumina.errors import BadReply
+from lumina.modbus.request import MAX_PDU
+
+#: Bytes of the header, the unit id included.
+HEADER = 7
+
+#: Bytes of the longest ADU.
+MAX_ADU = HEADER + MAX_PDU
+
+_HEADER = struct.Struct(">HHHB")
+_LENGTHS = range(2, MAX_PDU + 2)  # the unit id is counted
+
+
+class ADU(NamedTuple):
+    """
+    A message.
+
+    @ivar transaction: chosen by the client, 0 to 65535; the server gives it back.
+    @ivar unit: 0 to 255.
+    @ivar pdu: 1 to 253 bytes.
+    """
+
+    transaction: int
+    unit: int
+    pdu: bytes
+
+
+def encode(transaction: int, unit: int, pdu: bytes) -> bytes:
+    """The bytes of a message."""
+    return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
+
+
+class Frames:
+    """
+    Takes a stream of bytes apart, in whatever pieces it comes.
+
+    @ivar alien: how many messages of another protocol have been dropped
+        (4.4.2.2: they are discarded in silence).
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.alien = 0
+
+    def __bool__(self) -> bool:
+        """Whether a message has begun, and is not whole yet."""
+        return bool(self._rest)
+
+    def received(self, data: bytes) -> list[ADU]:
+        """
+        @return: the messages that are whole now, in order.
+        @raise LyingLength: there is no way to find the next message, the
+            connection has to be closed.
+        """
+        data = self._rest + data if self._rest else data
+        found: list[ADU] = []
+        start, end = 0, len(data)
+        while end - start >= HEADER:
+            transaction, protocol, length, unit = _HEADER.unpack_from(data, start)
+            if length not in _LENGTHS:
+                self._rest = b""
+                raise LyingLength(length, found)
+            stop = start + HEADER - 1 + length
+            if stop > end:
+                break
+            if protocol:
+                self.alien += 1
+            else:
+                found.append(ADU(transaction, unit, data[start + HEADER : stop]))
+            start = stop
+        self._rest = data[start:]
+        return found
+
+
+class LyingLength(BadReply):
+    """
+    The length in a header is not within 2 to 254.
+
+    @ivar before: the messages that came whole before it, in the same bytes.
+    """
+
+    def __init__(self, length: int, before: list[ADU]) -> None:
+        super().__init__(f"length: {length} in the header is not within 2 to {MAX_PDU + 1}")
+        self.before = before
