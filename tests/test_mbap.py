@@ -24,7 +24,8 @@ class FramesTests(SynchronousTestCase):
         """
         The same messages come out, however the stream is cut.
         """
-        data, frames, found = b"".join(encode(*adu) for adu in sent), Frames(), []
+        data, frames = b"".join(encode(*adu) for adu in sent), Frames()
+        found: list[ADU] = []
         while data:
             size = sizes[len(found) % len(sizes)]
             found += frames.received(data[:size])
