@@ -33,7 +33,11 @@ MAY_IMPORT = {
     "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "tap"},
 }
 
-PURE = LOW | {"readings", "commands", "access", "bus.schedule", "bus.units", "poll.plan"} | DECLARATIONS
+PURE = (
+    LOW
+    | {"readings", "commands", "access", "bus.schedule", "bus.turns", "bus.unit", "bus.units", "poll.plan"}
+    | DECLARATIONS
+)
 
 # Where a pure module would meet an event loop, the clock, a file, or the machine.
 WAITS = {"twisted", "zope", "asyncio", "concurrent", "multiprocessing", "queue", "sched", "threading"}

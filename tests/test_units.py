@@ -7,19 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.units import (
-    CLAIM,
-    FULL_WAIT,
-    LEAST_BOUND,
-    OTHERS,
-    PROMISE,
-    READS,
-    WRITES,
-    Habits,
-    ReplyTimes,
-    Units,
-    UnitView,
-)
+from lumina.bus.unit import LEAST_BOUND, OTHERS, READS, WRITES, ReplyTimes, UnitView
+from lumina.bus.units import CLAIM, FULL_WAIT, PROMISE, Habits, Units
 from lumina.modbus.pdu import (
     Opaque,
     ReadDeviceIdentification,

@@ -7,7 +7,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.wire import PATIENCE, Attempt, ExactAlarm, Wire
+from lumina.bus.alarm import ExactAlarm
+from lumina.bus.attempt import Attempt
+from lumina.bus.wire import PATIENCE, Wire
 from lumina.errors import BadReply, NoReply, PortDown, PortLost
 from lumina.modbus.pdu import Opaque, ReadHoldingRegisters, WriteRegister
 from lumina.modbus.rtu import Line, encode

@@ -18,20 +18,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from lumina.bus.carrier import Carrier
+from lumina.bus.entrance import Entrance
 from lumina.bus.requests import Job, Requests
 from lumina.bus.schedule import Schedule
 from lumina.bus.settings import PortSettings
 from lumina.bus.units import Habits, Units
 from lumina.bus.wire import Wire
-from lumina.errors import (
-    BadRequest,
-    Denied,
-    NotSent,
-    PortDown,
-    ShuttingDown,
-    Suspended,
-)
-from lumina.interfaces import PortStatus, Priority, Terms, Watcher
+from lumina.errors import PortDown, ShuttingDown
+from lumina.interfaces import PortStatus, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 
 #: Pauses between attempts to open the device, in seconds: the first, doubled up to the last.
@@ -47,9 +41,6 @@ JAM_TRIAL, JAM_REOPEN = 1.0, 10.0
 GRACE = 3.0
 
 _T = TypeVar("_T")
-_BROADCAST = 0
-_LAST_UNIT = 255
-_SHARED_FUNCTIONS = range(1, 5)
 
 
 class Port(Service):
@@ -77,30 +68,19 @@ class Port(Service):
                 self._units.set_timeout(unit, own.timeout)
         self._requests = Requests(settings.name, schedule, reactor, watchers, self._unsent)
         self._carrier = Carrier(settings, self._requests, self._units, reactor)
+        self._entrance = Entrance(
+            settings, self._requests, self._units, self._carrier.recent, reactor, self._usable
+        )
         self._grouped_until = 0.0
         self._state, self._reason = "closed", "not opened yet"
         self._wire: Wire | None = None
         self._next_trial = 0.0
         self._reopening: IDelayedCall | None = None
-        self._stopping = False
         self._interruptible: Deferred[Any] | None = None
         self._life: Deferred[None] | None = None
 
     def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
-        settings = self._settings
-        line = settings.line_for(unit, terms.baudrate)
-        timeout = terms.timeout or settings.unit(unit).timeout or settings.timeout
-        shared = request.function in _SHARED_FUNCTIONS and not request.writes and settings.unit(unit).share
-        key = (request.encode(), line) if shared else None
-        job = self._requests.new(unit, request, terms, line, timeout, key)
-        try:
-            known = self._admit(job)
-        except NotSent as error:
-            self._requests.end(job, error)
-        else:
-            if known is not None:
-                self._requests.end(job, known)
-        return job.done
+        return self._entrance.execute(unit, request, terms)
 
     def status(self) -> PortStatus:
         """The port as it is now; outcomes are not counted here."""
@@ -127,13 +107,13 @@ class Port(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._stopping = False
+        self._entrance.shut = False
         self._life = Deferred.fromCoroutine(self._live())
 
     def stopService(self) -> Deferred[None]:
         """@return: fires when the exchange in flight is over, `GRACE` seconds later at the most."""
         super().stopService()
-        self._stopping = True
+        self._entrance.shut = True
         self._requests.end_waiting(ShuttingDown("lumina is stopping"))
         self._requests.ring()
         if self._interruptible is not None:
@@ -147,45 +127,16 @@ class Port(Service):
 
         return self._life.addCallback(ended)
 
-    def _admit(self, job: Job) -> Reply | None:
+    def _usable(self, now: float) -> None:
         """
-        @return: a reply that is young enough; `None`: the job waits for one.
-        @raise NotSent: why the request cannot be carried.
+        @raise PortDown: no request can be taken now.
         """
-        if self._stopping:
-            raise ShuttingDown("lumina is stopping")
-        self._check(job.unit, job.request, job.terms)
-        now = self._reactor.seconds()
-        if job.key is not None and not self._requests.changing(job.unit):
-            known = self._carrier.recent.get(job.unit, job.key, now)
-            if known is not None:
-                return known
-        if self._state == "closed":
+        jammed = self._state == "jammed" and (self._requests or now < self._next_trial)
+        if self._state == "closed" or jammed:
             raise PortDown(f"{self._settings.device}: {self._reason}")
-        if self._state == "jammed" and (self._requests or now < self._next_trial):
-            raise PortDown(f"{self._settings.device}: {self._reason}")
-        urgent = job.request.writes or job.priority == Priority.HIGH
-        sentence = self._units.suspended(job.unit, now, urgent, job.request, job.line.baudrate)
-        if sentence is not None:
-            raise Suspended(sentence)
-        self._requests.enter(job)
-        self._units.probing(job.unit, now)
-        return None
 
     def _unsent(self, job: Job) -> None:
         self._units.probe_over(job.unit, self._reactor.seconds())
-
-    def _check(self, unit: int, request: Request, terms: Terms) -> None:
-        if not 0 <= unit <= _LAST_UNIT:
-            raise BadRequest(f"unit {unit} is not within 0 to {_LAST_UNIT}")
-        lowest, highest = self._settings.baudrates
-        if terms.baudrate is not None and not lowest <= terms.baudrate <= highest:
-            raise BadRequest(f"baudrate {terms.baudrate} is not within {lowest} to {highest}")
-        if unit == _BROADCAST:
-            if not request.writes:
-                raise BadRequest(f"function {request.function:02X} to unit 0: only writes can be broadcast")
-            if not self._settings.broadcast:
-                raise Denied(f"broadcasts are not enabled on {self._settings.name}")
 
     # The life of the line.
 
@@ -297,7 +248,7 @@ class Port(Service):
     def _closed(self, reason: str) -> None:
         self._stop_reopening()
         self._wire = None
-        if not self._stopping and (self._state, self._reason) != ("closed", reason):
+        if not self._entrance.shut and (self._state, self._reason) != ("closed", reason):
             self._say("warn", reason)
         self._state, self._reason = "closed", reason
         self._requests.end_waiting(PortDown(f"{self._settings.device}: {reason}"))

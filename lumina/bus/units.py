@@ -12,25 +12,14 @@ All times are monotonic seconds.
 """
 
 import math
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
-from lumina.modbus.pdu import Opaque, Request
+from lumina.bus.unit import FIRST_PAUSE, READS, Unit, UnitView, kind_of
+from lumina.modbus.pdu import Request
 from lumina.modbus.rtu import Line
-
-#: Kinds of requests whose reply times are learnt apart.
-READS, WRITES, OTHERS = "reads", "writes", "others"
-
-#: Least bound that reply times can give, in seconds.
-LEAST_BOUND = 0.03
 
 #: Limits of a linger that follows from the slowest reply, in seconds.
 SHORTEST_LINGER, LONGEST_LINGER = 1.0, 3.0
-
-#: Seconds before the first probe of a unit, and between urgent ones.
-FIRST_PAUSE = 1.0
 
 #: Seconds in which each of so many dead units has its turn, if their reply times are known.
 TURN, TURNS = 14.0, 5
@@ -44,8 +33,6 @@ CLAIM = 2.0
 #: Seconds for which a request that the unit answers keeps others from being the probe.
 PROMISE = 15.0
 
-_ANSWERED = 256
-_OWED = 64
 _FUNCTION = 0x7F
 _NEAR = 1e-6
 
@@ -72,60 +59,12 @@ class Habits:
     slack: float = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyTimes:
-    """
-    Seconds from the end of a request to the first byte of its reply, smoothed
-    as TCP does (RFC 6298, 2).
-    """
-
-    mean: float
-    deviation: float
-    slowest: float
-
-    @classmethod
-    def first(cls, delay: float) -> Self:
-        return cls(delay, delay / 2, delay)
-
-    def after(self, delay: float) -> "ReplyTimes":
-        """What is known once one more reply has come."""
-        deviation = self.deviation + (abs(delay - self.mean) - self.deviation) / 4
-        return ReplyTimes(self.mean + (delay - self.mean) / 8, deviation, max(self.slowest, delay))
-
-    def bound(self, slack: float) -> float:
-        """By when a reply should have begun."""
-        return max(self.mean + 4 * self.deviation + slack, 2 * self.mean, LEAST_BOUND)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitView:
-    """
-    A unit as it is now.
-
-    @ivar state: `ok`, `missing` or `suspended`.
-    @ivar misses: in a row.
-    @ivar since: when its silence began; `None`: it is not silent.
-    @ivar doubt: functions whose late replies may still come.
-    @ivar times: by kind: `reads`, `writes`, `others`.
-    @ivar next_try: when a request may go as a probe; `None`: it is not
-        suspended, or a probe is under way.
-    """
-
-    unit: int
-    state: str
-    misses: int
-    since: float | None
-    doubt: tuple[int, ...]
-    times: Mapping[str, ReplyTimes]
-    next_try: float | None
-
-
 class Units:
     """All units of one port."""
 
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
-        self._units: dict[int, _Unit] = {}
+        self._units: dict[int, Unit] = {}
         self._timeouts: dict[int, float] = {}
         self._free = -math.inf
 
@@ -208,7 +147,7 @@ class Units:
         was stated only for a read of a unit that is missing already.
         """
         known = self._units.get(unit)
-        if known is None or not known.misses or _kind(request) != READS:
+        if known is None or not known.misses or kind_of(request) != READS:
             return stated
         if known.suspended and known.probes % FULL_WAIT == FULL_WAIT - 1:
             return stated
@@ -228,7 +167,7 @@ class Units:
         known.owe(request, now - delay)
         known.settle(request.function)
         known.remember(request, baudrate)
-        known.learn(_kind(request), delay)
+        known.learn(kind_of(request), delay)
         known.lives()
 
     def missed(self, unit: int, request: Request, waited: float, baudrate: int, now: float) -> None:
@@ -294,7 +233,7 @@ class Units:
         """All units that anything is known of, by number."""
         return [self._view(unit, known, now) for unit, known in sorted(self._units.items())]
 
-    def _view(self, unit: int, known: "_Unit", now: float) -> UnitView:
+    def _view(self, unit: int, known: Unit, now: float) -> UnitView:
         doubt = known.doubt(self._linger(known))
         return UnitView(
             unit=unit,
@@ -306,12 +245,12 @@ class Units:
             next_try=self._next_try(known, urgent=False) if known.suspended and not known.probing else None,
         )
 
-    def _know(self, unit: int, now: float) -> "_Unit":
-        known = self._units.setdefault(unit, _Unit())
+    def _know(self, unit: int, now: float) -> Unit:
+        known = self._units.setdefault(unit, Unit())
         known.forgive(self._linger(known), now)
         return known
 
-    def _linger(self, known: "_Unit") -> float:
+    def _linger(self, known: Unit) -> float:
         if self._habits.linger is not None:
             return self._habits.linger
         slowest = max((times.slowest for times in known.times.values()), default=0.0)
@@ -319,7 +258,7 @@ class Units:
 
     def _telling(self, unit: int, request: Request) -> float:
         """How long a silence must be to be the unit's, and not its asker's haste."""
-        times = self._units[unit].times.get(_kind(request))
+        times = self._units[unit].times.get(kind_of(request))
         timeout = self.timeout_of(unit)
         return timeout if times is None else min(timeout, times.bound(self._habits.slack))
 
@@ -327,7 +266,7 @@ class Units:
     # that is longest overdue is the first. A unit that is asked seldom might always find the budget spent by
     # others; so its own part of it is kept for it, its turn.
 
-    def _next_try(self, known: "_Unit", urgent: bool) -> float:
+    def _next_try(self, known: Unit, urgent: bool) -> float:
         if urgent:
             return min(known.tried + FIRST_PAUSE, known.due)
         others = [other for other in self._dead() if other is not known]
@@ -336,137 +275,17 @@ class Units:
         turn = max(self._habits.longest_pause, len(self._dead()) * self._price(known))
         return max(known.due, min(known.tried + turn, free))
 
-    def _price(self, known: "_Unit") -> float:
+    def _price(self, known: Unit) -> float:
         """Seconds without probes that pay for the unit's last one."""
         dead = len(self._dead())
         price = known.cost / self._habits.share
         return min(price, TURN / dead) if READS in known.times and dead <= TURNS else price
 
-    def _tried(self, known: "_Unit", cost: float, now: float, counted: bool) -> None:
+    def _tried(self, known: Unit, cost: float, now: float, counted: bool) -> None:
         known.tried_in_vain(cost, now, self._habits.longest_pause if counted else None)
         if known.paced:
             self._free = max(self._free, now) + self._price(known)
         known.probing = known.paced = False
 
-    def _dead(self) -> "list[_Unit]":
+    def _dead(self) -> list[Unit]:
         return [known for known in self._units.values() if known.suspended]
-
-
-@dataclass(frozen=True, slots=True)
-class _Owed:
-    """A reply that may still come; `ended` is when its request had left."""
-
-    function: int
-    kind: str
-    ended: float
-
-
-@dataclass(eq=False, slots=True)
-class _Unit:
-    """
-    One unit.
-
-    @ivar owed: replies that may still come, in the order of their requests.
-    @ivar answered: what it is known to answer; the latest last.
-    @ivar silent: when its silence began.
-    @ivar probes: how many it has not answered.
-    @ivar probing: one is under way; `paced`: it counts against the budget.
-    @ivar cost: seconds of the bus that the last attempt took.
-    @ivar tried: when that ended; `due`: when the pause after it is over.
-    @ivar asked: when somebody last wanted what it is known to answer.
-    """
-
-    owed: deque[_Owed] = field(default_factory=lambda: deque(maxlen=_OWED))
-    answered: dict[bytes, None] = field(default_factory=dict)
-    times: dict[str, ReplyTimes] = field(default_factory=dict)
-    baudrate: int | None = None
-    misses: int = 0
-    silent: float = 0.0
-    suspended: bool = False
-    probes: int = 0
-    probing: bool = False
-    paced: bool = False
-    cost: float = 0.0
-    tried: float = 0.0
-    pause: float = 0.0
-    due: float = 0.0
-    asked: float = -math.inf
-
-    def owe(self, request: Request, ended: float) -> None:
-        self.owed.append(_Owed(request.function, _kind(request), ended))
-
-    def settle(self, function: int) -> _Owed | None:
-        """
-        A reply came. Units answer in turn, so it is that to the oldest request
-        of its function, and what was asked before that is answered no more.
-        """
-        if all(owed.function != function for owed in self.owed):
-            return None
-        while (oldest := self.owed.popleft()).function != function:
-            pass
-        return oldest
-
-    def doubt(self, linger: float) -> dict[int, float]:
-        """Until when a reply of each function may still come."""
-        return {owed.function: owed.ended + linger for owed in self.owed}
-
-    def forgive(self, linger: float, now: float) -> None:
-        """What can come no more is not owed."""
-        doubt = self.doubt(linger)
-        for owed in [owed for owed in self.owed if doubt[owed.function] <= now]:
-            self.owed.remove(owed)
-
-    def remember(self, request: Request, baudrate: int) -> None:
-        self.baudrate = baudrate
-        self.answered.pop(_key(request), None)
-        self.answered[_key(request)] = None
-        if len(self.answered) > _ANSWERED:
-            del self.answered[next(iter(self.answered))]
-
-    def expects(self, request: Request, baudrate: int | None) -> bool:
-        """Whether the unit, if it lives, must be expected to answer this."""
-        spoken = self.baudrate in (None, baudrate) or baudrate is None
-        return spoken and (not self.answered or _key(request) in self.answered)
-
-    def learn(self, kind: str, delay: float) -> None:
-        delay = max(delay, 0.0)
-        times = self.times.get(kind)
-        self.times[kind] = ReplyTimes.first(delay) if times is None else times.after(delay)
-
-    def lives(self) -> None:
-        self.misses = 0
-        self.suspended = self.probing = self.paced = False
-
-    def missed(self, since: float) -> None:
-        if not self.misses:
-            self.silent = since
-        self.misses += 1
-
-    def suspend(self, cost: float, now: float, pause: float) -> None:
-        self.suspended, self.probes = True, 0
-        self.cost, self.tried, self.pause, self.due = cost, now, pause, now + pause
-
-    def tried_in_vain(self, cost: float, now: float, longest: float | None) -> None:
-        """@param longest: the limit of the pauses; `None`: it told nothing, and they do not grow."""
-        self.cost, self.tried, self.probes = cost, now, self.probes + 1
-        if longest is None:
-            self.due = max(self.due, now + min(FIRST_PAUSE, self.pause))
-        else:
-            self.pause = min(2 * self.pause, longest)
-            self.due = now + self.pause
-
-    def silence(self, unit: int, now: float) -> str:
-        return f"unit {unit} has been silent for {now - self.silent:.1f} s, {self.misses} requests in a row"
-
-
-def _kind(request: Request) -> str:
-    if isinstance(request, Opaque):
-        return OTHERS
-    if request.writes:
-        return WRITES
-    return READS if request.repeatable else OTHERS
-
-
-def _key(request: Request) -> bytes:
-    """What a unit answers or not, whatever the values: a write by function and address, others as a whole."""
-    return request.encode()[:3] if _kind(request) == WRITES else request.encode()

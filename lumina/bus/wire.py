@@ -8,102 +8,25 @@ no queue and decides nothing about what to send next: that is the Port's.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from lumina.errors import ExceptionReply, PortDown, PortLost, Sent
-from lumina.interfaces import Exchange
+from lumina.bus.alarm import Alarm, ExactAlarm
+from lumina.bus.attempt import Attempt, InHand
+from lumina.errors import PortDown, PortLost, Sent
 from lumina.modbus.rtu import MAX_FRAME, Line
 from lumina.modbus.transaction import Strays, Transaction
 
 #: Seconds of endless bytes after which a line counts as jammed.
 PATIENCE = 0.5
 
-#: A reactor timer may be this late, in seconds: it is armed so much early, and checked again.
-_TICK = 0.001
-
 #: How much longer than its wire time a reply that has begun may take (bytes may come with pauses).
 _STRETCH = 1.5
-
-
-class Alarm:
-    """
-    Rings once, a turn of the reactor after its time at the earliest.
-
-    Due timers run before reads: in the turn between, what the driver holds is
-    read, and whoever hears the alarm has seen it.
-    """
-
-    def __init__(self, clock: Any) -> None:
-        self._clock = clock
-        self._call: IDelayedCall | None = None
-
-    def set(self, due: float, ring: Callable[[], None]) -> None:
-        """
-        Ring at a time, in monotonic seconds, instead of what was set before.
-        """
-        self.cancel()
-        self._call = self._clock.callLater(max(0.0, due - self._clock.seconds()), self._wait_a_turn, ring)
-
-    def cancel(self) -> None:
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-
-    def _wait_a_turn(self, ring: Callable[[], None]) -> None:
-        self._call = self._clock.callLater(0, self._ring, ring)
-
-    def _ring(self, ring: Callable[[], None]) -> None:
-        self._call = None
-        ring()
-
-
-class ExactAlarm(Alarm):
-    """
-    An Alarm that is late by a turn of the reactor at the most.
-
-    A timer of the reactor may be a millisecond late. So it is armed early, and
-    then the time is looked at in each turn.
-    """
-
-    def set(self, due: float, ring: Callable[[], None]) -> None:
-        self.cancel()
-        self._arm(due, ring, None)
-
-    def _arm(self, due: float, ring: Callable[[], None], checked: float | None) -> None:
-        now = self._clock.seconds()
-        left = due - now
-        # At the end turn by turn, unless the clock stands still between turns.
-        last = left if now == checked else 0.0
-        delay = left - _TICK if left > 2 * _TICK else max(last, 0.0)
-        self._call = self._clock.callLater(delay, self._check, due, ring, now)
-
-    def _check(self, due: float, ring: Callable[[], None], checked: float) -> None:
-        self._call = None
-        if self._clock.seconds() < due - 1e-9:
-            self._arm(due, ring, checked)
-        else:
-            ring()
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """
-    What came of one exchange.
-
-    @ivar pdu: the reply or the exception; empty for a broadcast that was sent,
-        and when there is an error.
-    """
-
-    exchange: Exchange
-    pdu: bytes
-    error: Sent | None
 
 
 class Wire(Protocol):
@@ -145,7 +68,7 @@ class Wire(Protocol):
         self._lull = Alarm(clock)
         self._gap = ExactAlarm(clock)
         self._silence: tuple[Deferred[None], float, float] | None = None
-        self._current: _Current | None = None
+        self._current: InHand | None = None
 
     @property
     def state(self) -> str:
@@ -204,7 +127,7 @@ class Wire(Protocol):
         """
         now = self._clock.seconds()
         ended = now + self.line.duration(len(transaction.outgoing))
-        current = self._current = _Current(
+        current = self._current = InHand(
             transaction,
             broadcast,
             self.line.baudrate,
@@ -325,48 +248,3 @@ class Wire(Protocol):
         self._draining = error is not None
         self._report(self._strays.received(current.transaction.trailing))
         current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error))
-
-
-@dataclass(slots=True)
-class _Current:
-    """The exchange in hand; `due` is when its reply must have begun."""
-
-    transaction: Transaction
-    broadcast: bool
-    baudrate: int
-    stale: int
-    sent: float
-    ended: float
-    due: float
-    first: float | None = None
-    last: float | None = None
-    done: Deferred[Attempt] = field(default_factory=lambda: Deferred(lambda _: None))
-
-    def exchange(self, port: str, pdu: bytes, error: Sent | None) -> Exchange:
-        transaction = self.transaction
-        return Exchange(
-            port=port,
-            unit=transaction.unit,
-            request=transaction.request,
-            baudrate=self.baudrate,
-            outgoing=transaction.outgoing,
-            incoming=bytes(transaction.incoming),
-            verdict=self._verdict(pdu, error),
-            sent=self.sent,
-            ended=self.ended,
-            first=self.first,
-            last=self.last,
-            stale=self.stale,
-            noise=transaction.noise,
-            foreign=tuple(transaction.foreign),
-            damaged=transaction.damaged,
-            short=transaction.broken_off,
-            echoed=transaction.echoed,
-        )
-
-    def _verdict(self, pdu: bytes, error: Sent | None) -> str:
-        if error is not None:
-            return error.word
-        if self.broadcast:
-            return "sent"
-        return ExceptionReply(pdu[0] & 0x7F, pdu[1]).word if pdu[0] & 0x80 else "ok"

@@ -1,0 +1,68 @@
+"""One exchange on a wire: while it is in hand, and what came of it."""
+
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred
+
+from lumina.errors import ExceptionReply, Sent
+from lumina.interfaces import Exchange
+from lumina.modbus.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """
+    What came of one exchange.
+
+    @ivar pdu: the reply or the exception; empty for a broadcast that was sent,
+        and when there is an error.
+    """
+
+    exchange: Exchange
+    pdu: bytes
+    error: Sent | None
+
+
+@dataclass(slots=True)
+class InHand:
+    """The exchange in hand; `due` is when its reply must have begun."""
+
+    transaction: Transaction
+    broadcast: bool
+    baudrate: int
+    stale: int
+    sent: float
+    ended: float
+    due: float
+    first: float | None = None
+    last: float | None = None
+    done: Deferred[Attempt] = field(default_factory=lambda: Deferred(lambda _: None))
+
+    def exchange(self, port: str, pdu: bytes, error: Sent | None) -> Exchange:
+        transaction = self.transaction
+        return Exchange(
+            port=port,
+            unit=transaction.unit,
+            request=transaction.request,
+            baudrate=self.baudrate,
+            outgoing=transaction.outgoing,
+            incoming=bytes(transaction.incoming),
+            verdict=self._verdict(pdu, error),
+            sent=self.sent,
+            ended=self.ended,
+            first=self.first,
+            last=self.last,
+            stale=self.stale,
+            noise=transaction.noise,
+            foreign=tuple(transaction.foreign),
+            damaged=transaction.damaged,
+            short=transaction.broken_off,
+            echoed=transaction.echoed,
+        )
+
+    def _verdict(self, pdu: bytes, error: Sent | None) -> str:
+        if error is not None:
+            return error.word
+        if self.broadcast:
+            return "sent"
+        return ExceptionReply(pdu[0] & 0x7F, pdu[1]).word if pdu[0] & 0x80 else "ok"

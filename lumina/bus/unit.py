@@ -1,0 +1,195 @@
+"""
+What is known of one unit: pure, without clock or wire.
+
+What it owes, what it has answered, how long it takes, and how long it has been
+silent; what follows from that for the other units of its port is in `units`.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from lumina.modbus.pdu import Opaque, Request
+
+#: Kinds of requests whose reply times are learnt apart.
+READS, WRITES, OTHERS = "reads", "writes", "others"
+
+#: Least bound that reply times can give, in seconds.
+LEAST_BOUND = 0.03
+
+#: Seconds before the first probe of a unit, and between urgent ones.
+FIRST_PAUSE = 1.0
+
+_ANSWERED = 256
+_OWED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTimes:
+    """
+    Seconds from the end of a request to the first byte of its reply, smoothed
+    as TCP does (RFC 6298, 2).
+    """
+
+    mean: float
+    deviation: float
+    slowest: float
+
+    @classmethod
+    def first(cls, delay: float) -> Self:
+        return cls(delay, delay / 2, delay)
+
+    def after(self, delay: float) -> "ReplyTimes":
+        """What is known once one more reply has come."""
+        deviation = self.deviation + (abs(delay - self.mean) - self.deviation) / 4
+        return ReplyTimes(self.mean + (delay - self.mean) / 8, deviation, max(self.slowest, delay))
+
+    def bound(self, slack: float) -> float:
+        """By when a reply should have begun."""
+        return max(self.mean + 4 * self.deviation + slack, 2 * self.mean, LEAST_BOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitView:
+    """
+    A unit as it is now.
+
+    @ivar state: `ok`, `missing` or `suspended`.
+    @ivar misses: in a row.
+    @ivar since: when its silence began; `None`: it is not silent.
+    @ivar doubt: functions whose late replies may still come.
+    @ivar times: by kind: `reads`, `writes`, `others`.
+    @ivar next_try: when a request may go as a probe; `None`: it is not
+        suspended, or a probe is under way.
+    """
+
+    unit: int
+    state: str
+    misses: int
+    since: float | None
+    doubt: tuple[int, ...]
+    times: Mapping[str, ReplyTimes]
+    next_try: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A reply that may still come; `ended` is when its request had left."""
+
+    function: int
+    kind: str
+    ended: float
+
+
+@dataclass(eq=False, slots=True)
+class Unit:
+    """
+    One unit.
+
+    @ivar owed: replies that may still come, in the order of their requests.
+    @ivar answered: what it is known to answer; the latest last.
+    @ivar silent: when its silence began.
+    @ivar probes: how many it has not answered.
+    @ivar probing: one is under way; `paced`: it counts against the budget.
+    @ivar cost: seconds of the bus that the last attempt took.
+    @ivar tried: when that ended; `due`: when the pause after it is over.
+    @ivar asked: when somebody last wanted what it is known to answer.
+    """
+
+    owed: deque[Owed] = field(default_factory=lambda: deque(maxlen=_OWED))
+    answered: dict[bytes, None] = field(default_factory=dict)
+    times: dict[str, ReplyTimes] = field(default_factory=dict)
+    baudrate: int | None = None
+    misses: int = 0
+    silent: float = 0.0
+    suspended: bool = False
+    probes: int = 0
+    probing: bool = False
+    paced: bool = False
+    cost: float = 0.0
+    tried: float = 0.0
+    pause: float = 0.0
+    due: float = 0.0
+    asked: float = -math.inf
+
+    def owe(self, request: Request, ended: float) -> None:
+        self.owed.append(Owed(request.function, kind_of(request), ended))
+
+    def settle(self, function: int) -> Owed | None:
+        """
+        A reply came. Units answer in turn, so it is that to the oldest request
+        of its function, and what was asked before that is answered no more.
+        """
+        if all(owed.function != function for owed in self.owed):
+            return None
+        while (oldest := self.owed.popleft()).function != function:
+            pass
+        return oldest
+
+    def doubt(self, linger: float) -> dict[int, float]:
+        """Until when a reply of each function may still come."""
+        return {owed.function: owed.ended + linger for owed in self.owed}
+
+    def forgive(self, linger: float, now: float) -> None:
+        """What can come no more is not owed."""
+        doubt = self.doubt(linger)
+        for owed in [owed for owed in self.owed if doubt[owed.function] <= now]:
+            self.owed.remove(owed)
+
+    def remember(self, request: Request, baudrate: int) -> None:
+        self.baudrate = baudrate
+        self.answered.pop(_key(request), None)
+        self.answered[_key(request)] = None
+        if len(self.answered) > _ANSWERED:
+            del self.answered[next(iter(self.answered))]
+
+    def expects(self, request: Request, baudrate: int | None) -> bool:
+        """Whether the unit, if it lives, must be expected to answer this."""
+        spoken = self.baudrate in (None, baudrate) or baudrate is None
+        return spoken and (not self.answered or _key(request) in self.answered)
+
+    def learn(self, kind: str, delay: float) -> None:
+        delay = max(delay, 0.0)
+        times = self.times.get(kind)
+        self.times[kind] = ReplyTimes.first(delay) if times is None else times.after(delay)
+
+    def lives(self) -> None:
+        self.misses = 0
+        self.suspended = self.probing = self.paced = False
+
+    def missed(self, since: float) -> None:
+        if not self.misses:
+            self.silent = since
+        self.misses += 1
+
+    def suspend(self, cost: float, now: float, pause: float) -> None:
+        self.suspended, self.probes = True, 0
+        self.cost, self.tried, self.pause, self.due = cost, now, pause, now + pause
+
+    def tried_in_vain(self, cost: float, now: float, longest: float | None) -> None:
+        """@param longest: the limit of the pauses; `None`: it told nothing, and they do not grow."""
+        self.cost, self.tried, self.probes = cost, now, self.probes + 1
+        if longest is None:
+            self.due = max(self.due, now + min(FIRST_PAUSE, self.pause))
+        else:
+            self.pause = min(2 * self.pause, longest)
+            self.due = now + self.pause
+
+    def silence(self, unit: int, now: float) -> str:
+        return f"unit {unit} has been silent for {now - self.silent:.1f} s, {self.misses} requests in a row"
+
+
+def kind_of(request: Request) -> str:
+    """Which of the kinds it is."""
+    if isinstance(request, Opaque):
+        return OTHERS
+    if request.writes:
+        return WRITES
+    return READS if request.repeatable else OTHERS
+
+
+def _key(request: Request) -> bytes:
+    """What a unit answers or not, whatever the values: a write by function and address, others as a whole."""
+    return request.encode()[:3] if kind_of(request) == WRITES else request.encode()
