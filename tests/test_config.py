@@ -299,12 +299,13 @@ class ExampleTests(SynchronousTestCase):
         self.assertEqual(list(config.listen), ["text", "line1"])
         self.assertEqual(config.ports["greenhouse"].units[18].turnaround, 0.05)
         self.assertEqual(config.simulators["plant"].preset, "greenhouse")
+        self.assertEqual([device.device_id for device in config.poll.devices], [1, "pump 1"])
 
     def test_every_key(self) -> None:
         """
         Every key that there is appears in the example, set or commented out.
         """
-        there = set(re.findall(r"^[ #]*([a-z_]+):(?: |$)", EXAMPLE.read_text(), flags=re.MULTILINE))
+        there = set(re.findall(r"(?:^[ #]*|[-{,] *)([a-z_]+):(?: |$)", EXAMPLE.read_text(), re.MULTILINE))
         self.assertEqual(keys(Config, *KINDS.values()) - there, set())
 
 

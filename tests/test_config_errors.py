@@ -60,10 +60,10 @@ class ErrorTests(ConfigCase):
 
     def test_not_a_mapping(self) -> None:
         """
-        A file that is a list or a word is not a configuration.
+        A file that is a word is not a configuration; one that is a list has devices in it.
         """
         self.assertSays("ports", "f:1:1: YAML: it should be a mapping of keys to values; got 'ports'")
-        self.assertSays("[1]", "f:1:1: YAML: it should be a mapping of keys to values; got a list")
+        self.assertSays("[1]", "f:1:2: 0: it should be a mapping of keys to values; got 1")
 
     def test_nothing_to_share(self) -> None:
         """

@@ -1,8 +1,10 @@
 """A configuration in a few lines, for `lumina check-config`."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from lumina.config.listeners import Listener
+from lumina.config.polled import polled
 from lumina.config.ports import Port
 from lumina.config.settings import Config
 
@@ -13,8 +15,19 @@ def summary(config: Config) -> Iterator[str]:
         yield f"port {key}: {_line(port)}{_names(port)}"
     for key, simulator in config.simulators.items():
         yield f"simulator {key}: preset {simulator.preset}, seed {simulator.seed}"
+    if config.poll.devices:
+        yield f"poll: {_polled(config)}"
     for key, listener in config.listen.items():
         yield f"listener {key}: {listener.kind} on {listener.address}, {_access(listener)}"
+
+
+def _polled(config: Config) -> str:
+    devices = polled(config.poll)
+    counts: Counter[float] = Counter()
+    for device in devices:
+        counts.update({interval: len(points) for interval, points in device.points.items()})
+    every = ", ".join(f"{count} values every {interval:g} s" for interval, count in sorted(counts.items()))
+    return f"{len(devices)} devices, {every}"
 
 
 def _line(port: Port) -> str:

@@ -6,6 +6,7 @@ import click
 
 from lumina.cli.check import summary
 from lumina.config.load import load
+from lumina.config.polled import doubts
 from lumina.errors import ConfigError
 
 
@@ -26,3 +27,5 @@ def check_config(file: str) -> None:
         sys.exit(1)
     for line in summary(config):
         click.echo(line)
+    for sentence in doubts(config.poll):
+        click.echo(f"{file}: {sentence}", err=True)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from lumina.config import endpoints
+from lumina.config import endpoints, polled
 from lumina.config.endpoints import Endpoint
 
 Path = tuple[str | int, ...]
@@ -21,13 +21,14 @@ def problems(data: Any) -> Iterator[Problem]:
     """Each conflict, as the path of the later entry and a sentence."""
     if not isinstance(data, dict):
         return
-    if not data.get("ports") and not data.get("simulators"):
+    if not any(data.get(section) for section in ("ports", "simulators", "poll")):
         yield ("ports",), "there is nothing to share; configure a port or a simulator"
     if data.get("listen") == {}:
         yield ("listen",), "nobody could ask; leave it out for a text listener on loopback, or configure one"
     yield from _shared_devices(data)
     yield from _shared_names(data)
     yield from _shared_addresses(data)
+    yield from polled.problems(data.get("poll"), ("poll",))
 
 
 def names(data: Any) -> set[str]:

@@ -13,17 +13,18 @@ from lumina.config.settings import Config
 from lumina.plugins import nearest
 
 
-def problem(document: Document, error: ErrorDetails, front_ends: FrontEnds) -> Problem:
+def problem(document: Document, data: Any, error: ErrorDetails, front_ends: FrontEnds) -> Problem:
     """
     One error of a validation, as a sentence with its place.
 
+    @param data: what was validated; a document that is a list is a part of it.
     @param front_ends: finds what other packages bring, to name the keys that they know.
     """
     path = _path(document, error["loc"])
     if error["type"] == "missing":
         return Problem(document.keys[path], (*path, error["loc"][-1]), "it is required, and not here")
     if error["type"] in ("extra_forbidden", "invalid_key"):
-        return Problem(document.keys[path], path, _unknown_key(document.data, path, front_ends))
+        return Problem(document.keys[path], path, _unknown_key(data, _whole(document, path), front_ends))
     places = document.keys if error["loc"][-1:] == ("[key]",) else document.places
     explain = _SENTENCES.get(error["type"], _in_general)
     return Problem(places[path], path, explain(error))
@@ -38,6 +39,11 @@ def _path(document: Document, loc: Path) -> Path:
     return path
 
 
+def _whole(document: Document, path: Path) -> Path:
+    """A path in the file, as a path in the whole of the settings."""
+    return ("poll", *path) if isinstance(document.data, list) else path
+
+
 def _unknown_key(data: Any, path: Path, front_ends: FrontEnds) -> str:
     return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _known_keys(data, path[:-1], front_ends))}"
 
@@ -49,6 +55,8 @@ def _known_keys(data: Any, path: Path, front_ends: FrontEnds) -> Collection[str]
         inside, path = listener_fields(data["listen"][path[1]]["kind"], front_ends), path[2:]
     for part in path:
         # From the fields of a model to one of them, from a mapping or a list to what is in it.
+        if isinstance(inside, dict) and part not in inside:  # a bare list stands for the one that there is
+            inside = _bare(inside["devices" if "devices" in inside else "registers"].annotation)
         inside = _bare(inside[part].annotation if isinstance(inside, dict) else get_args(inside)[-1])
         if isinstance(inside, type) and issubclass(inside, BaseModel):
             inside = inside.model_fields

@@ -19,7 +19,9 @@ from lumina.plugins import front_ends
 
 def load(path: str) -> Config:
     """
-    Read a configuration file.
+    Read a configuration file: YAML, and so JSON too.
+
+    A file that is a list is that of `poll: devices:`, as the documents' `config.json` is.
 
     @raise ConfigError: it cannot be read, or is wrong; all errors at once.
     """
@@ -51,11 +53,16 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
     if document.data is None and problems:
         raise ConfigError("\n".join(_lines(name, problems)))
     data = {} if document.data is None else document.data
-    problems += (Problem(document.place(path), path, sentence) for path, sentence in checks.problems(data))
+    bare = isinstance(data, list)
+    if bare:  # the documents' config.json
+        data = {"poll": data}
+    for path, sentence in checks.problems(data):
+        path = path[1:] if bare else path
+        problems.append(Problem(document.place(path), path, sentence))
     try:
         config = Config.model_validate(data, context={"buses": checks.names(data), "front_ends": front_ends})
     except ValidationError as error:
-        problems += (explain.problem(document, each, front_ends) for each in error.errors())
+        problems += (explain.problem(document, data, each, front_ends) for each in error.errors())
     if problems:
         raise ConfigError("\n".join(_lines(name, problems)))
     return config

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, model_validator
 
 from lumina.config.listeners import Listener, Text, by_kind
+from lumina.config.poll import Poll
 from lumina.config.ports import Port
 from lumina.config.simulators import Simulator
 from lumina.config.types import Key
@@ -34,6 +35,7 @@ class Config(Settings):
     listen: dict[Key, Annotated[Listener, PlainValidator(by_kind)]] = Field(
         default_factory=_one_text_listener
     )
+    poll: Poll = Poll()
     log: Log = Log()
 
     @model_validator(mode="before")

@@ -1,0 +1,229 @@
+"""
+What is polled, as it is configured.
+
+The documents' `config.json` is a list of devices; the same list, or a mapping
+with more keys, stands under `poll:`. What a device does not say is as its
+profile has it, then as the whole section has it.
+"""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
+
+from lumina.config.types import Key
+from lumina.errors import BadRequest
+from lumina.modbus.values import TYPES, Format
+from lumina.plugins import BusName, Settings
+
+#: The documents' names of types, and what they are.
+ALIASES = {"float": "float32", "int": "int16"}
+
+#: The type of a coil or a discrete input, which is no register.
+BOOL = "bool"
+
+_EVERY = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d)")
+_SIZES = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_LEAST, _MOST = 0.05, 31 * 86400.0
+_HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
+
+
+def _interval(value: object) -> float:
+    seconds = _seconds(value)
+    if not _LEAST <= seconds <= _MOST:
+        raise ValueError(f"{seconds:g} s is not within {_LEAST:g} s to 31 days")
+    return seconds
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    found = _EVERY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f"it should be seconds, or a number with s, m, h or d, such as 30m; got {value!r}")
+    return float(found[1]) * _SIZES[found[2]]
+
+
+def _decimal(value: object) -> Decimal:
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise InvalidOperation
+        number = Decimal(str(value)) if not _is_hex(value) else Decimal(int(str(value), 16))
+    except InvalidOperation:
+        raise ValueError(f"it should be a number; got {value!r}") from None
+    if not number.is_finite():
+        raise ValueError(f"it should be a finite number; got {value}")
+    return number
+
+
+def _is_hex(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"0x[0-9A-Fa-f]{1,16}", value) is not None
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise ValueError(f"'{value}' is not an IP address, nor the name of a host")
+    return value
+
+
+def _device_id(value: object) -> int | str:
+    if isinstance(value, str) and value.isprintable() and 1 <= len(value) <= 128:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("it should be a number, or 1 to 128 printable characters")
+
+
+def _address(value: object) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"it should be a whole number; got {value!r}")
+    return value
+
+
+def _data_type(value: str) -> str:
+    if value not in DATA_TYPES:
+        raise ValueError(f"'{value}' is no data type; known: {', '.join(DATA_TYPES)}")
+    return value
+
+
+def _names(value: object) -> dict[int, str]:
+    """JSON knows no other keys than text."""
+    if not isinstance(value, dict):
+        raise ValueError("it should be a mapping of numbers to names")
+    for number, name in value.items():
+        if not isinstance(name, str):
+            raise ValueError(f"the name of {number} should be text; put it in quotes")
+    try:
+        return {int(number): name for number, name in value.items()}
+    except ValueError:
+        raise ValueError("it should be a mapping of numbers to names; a key is no whole number") from None
+
+
+DATA_TYPES = (*ALIASES, BOOL, *TYPES)
+
+Interval = Annotated[float, PlainValidator(_interval)]
+Number = Annotated[Decimal, PlainValidator(_decimal)]
+Table = Literal["coil", "discrete", "holding", "input"]
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Label = Annotated[str, Field(max_length=1000)]
+
+
+class Register(Settings):
+    """One value, and where it lies."""
+
+    address: Annotated[int | str, PlainValidator(_address)]
+    parameter: Annotated[str, Field(min_length=1, max_length=255)]
+    data_type: Annotated[str, AfterValidator(_data_type)] | None = None
+    table: Table | None = None
+    order: Order | None = None
+    scale: Number = Decimal(1)
+    offset: Number = Decimal(0)
+    precision: Annotated[int, Field(ge=0, le=15)] | None = None
+    length: int = 1
+    padding: str = "\0"
+    bit: int = 0
+    width: int = 1
+    names: Annotated[dict[int, str], PlainValidator(_names)] = Field(default_factory=dict)
+    absent: list[Number] = Field(default_factory=list)
+    unit: Label = ""
+    description: Label = ""
+    interval: Interval | None = None
+    snapshot: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> "Register":
+        try:
+            self.format("ABCD")
+        except BadRequest as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def format(self, order: str) -> Format:
+        """
+        How it lies in registers.
+
+        @param order: what its device has, where it has none of its own.
+        @raise BadRequest: it cannot be so.
+        """
+        if of_bits(self.data_type, self.table):
+            return Format()
+        written = self.data_type or "float"
+        return Format(
+            ALIASES.get(written, written),
+            self.order or order,
+            self.scale,
+            self.offset,
+            self.length,
+            self.padding,
+            self.bit,
+            self.width,
+        )
+
+
+class Manner(Settings):
+    """How a device is read; a device, its profile, and the whole section may say it."""
+
+    interval: Interval | None = None
+    addressing: Literal["modicon", "pdu", "one-based"] | None = None
+    order: Order | None = None
+    timeout: Annotated[float, Field(ge=0.01, le=300)] | None = None
+    max_registers: Annotated[int, Field(ge=1, le=125)] | None = None
+    max_bits: Annotated[int, Field(ge=1, le=2000)] | None = None
+    forbid_gaps: bool | None = None
+
+
+class Profile(Manner):
+    """Registers with a name, for all devices of a kind."""
+
+    registers: list[Register]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, value: Any) -> Any:
+        return {"registers": value} if isinstance(value, list) else value
+
+
+class Device(Manner):
+    """
+    A device: a unit behind an address, or on a bus that is configured elsewhere.
+
+    Its own registers come after those of its profile, and replace those of
+    the same parameter.
+    """
+
+    device_id: Annotated[int | str, PlainValidator(_device_id)]
+    ip: Annotated[str, AfterValidator(_host)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 502
+    bus: BusName | None = None
+    slave_id: Annotated[int, Field(ge=0, le=255)] = 1
+    profile: str | None = None
+    registers: list[Register] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> "Device":
+        if (self.ip is None) == (self.bus is None):
+            raise ValueError("it has one of ip, for a Modbus TCP device, and bus, for one that is configured")
+        if self.bus is not None and "port" in self.model_fields_set:
+            raise ValueError("port belongs to ip; the bus has its own")
+        if self.bus is not None and self.slave_id == 0:
+            raise ValueError("slave_id 0 is every unit at once, and none answers")
+        return self
+
+
+class Poll(Manner):
+    """What is read by lumina itself."""
+
+    spread: bool = False
+    profiles: dict[Key, Profile] = Field(default_factory=dict)
+    devices: list[Device] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_list(cls, value: Any) -> Any:
+        return {"devices": value} if isinstance(value, list) else value
+
+
+def of_bits(data_type: object, table: object) -> bool:
+    """Whether these say a coil or a discrete input."""
+    return table in ("coil", "discrete") or data_type == BOOL
