@@ -9,11 +9,16 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import BadRequest, ExceptionReply, NoReply
+from lumina.interfaces import Terms
 from lumina.modbus import pdu
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.values import Format
-from lumina.simulator.bank import Bank, Signal, Table, Unit
+from lumina.simulator.bank import Bank
+from lumina.simulator.memory import Signal
 from lumina.simulator.process import Constant, Counter, Moment, Ramp, Uniform
+from lumina.simulator.tables import bits, registers
+from lumina.simulator.unit import Nature, Unit
+from lumina.testing import FakeWatcher
 
 EVERYTHING: list[Request] = [
     pdu.ReadCoils(0, 8),
@@ -37,10 +42,10 @@ NEAR = st.builds(
 def unit() -> Unit:
     """Eight coils, four discrete inputs, ten holding registers from 100 on, four input registers."""
     return Unit(
-        coils=Table(8, held={1: 1}),
-        discrete_inputs=Table(4, held={0: 1, 2: 1}),
-        holding_registers=Table(10, 100, held={100: 7, 101: 0x12}),
-        input_registers=Table(4, held={3: 1008}),
+        coils=bits(8, held={1: 1}),
+        discrete_inputs=bits(4, held={0: 1, 2: 1}),
+        holding_registers=registers(10, 100, held={100: 7, 101: 0x12}),
+        input_registers=registers(4, held={3: 1008}),
     )
 
 
@@ -97,9 +102,9 @@ class ReadTests(BankTestCase):
         """
         Who reads the cause of an exception finds the address, and what there is.
         """
-        error = self.assertRaises(BadRequest, Table(10, 100).check, 120, 2)
+        error = self.assertRaises(BadRequest, registers(10, 100).place, 120, 2)
         self.assertEqual(str(error), "address: 120 with count 2, the table has 100 to 109")
-        error = self.assertRaises(BadRequest, Table(0).check, 0, 1)
+        error = self.assertRaises(BadRequest, registers(0).place, 0, 1)
         self.assertEqual(str(error), "address: 0 with count 1, the table has none")
 
 
@@ -166,8 +171,47 @@ class OtherRequestTests(BankTestCase):
         """
         A function that the unit does not serve is exception 01, known to lumina or not.
         """
-        for request in (pdu.Opaque(b"\x42\x01"), pdu.Diagnostics(0, 5), pdu.ReadExceptionStatus()):
+        simple = Unit(coils=bits(8), nature=Nature(functions=(1,)))
+        self.bank = Bank({1: simple}, self.clock.seconds)
+        self.assertEqual(self.ask(pdu.ReadCoils(0, 8)).pdu, b"\x01\x01\x00")
+        for request in (pdu.Opaque(b"\x42\x01"), pdu.Diagnostics(0, 5), pdu.WriteCoil(0, True)):
             self.assertEqual(self.refused(request), 1)
+
+    def test_any_address(self) -> None:
+        """
+        A unit that is everywhere answers at every address, 0 and 255 included, but for those of others.
+        """
+        self.bank = Bank({2: unit()}, self.clock.seconds, anywhere=Unit(holding_registers=registers(1)))
+        self.ask(pdu.WriteRegister(0, 9), 7)
+        for address in (0, 1, 247, 255):
+            self.assertEqual(self.ask(pdu.ReadHoldingRegisters(0, 1), address).registers, (9,))
+        self.assertEqual(self.ask(pdu.ReadHoldingRegisters(100, 1), 2).registers, (7,))
+
+    def test_watchers(self) -> None:
+        """
+        Every request ends in one outcome, with its asker and its word.
+        """
+        watcher = FakeWatcher()
+        self.bank = Bank({1: unit()}, self.clock.seconds, name="plant", watchers=[watcher])
+        terms = Terms("somebody")
+        for address, request in (
+            (1, pdu.ReadCoils(0, 1)),
+            (1, pdu.ReadCoils(9, 1)),
+            (5, pdu.ReadCoils(0, 1)),
+        ):
+            self.bank.execute(address, request, terms).addErrback(lambda _: None)
+        self.assertEqual([each.word for each in watcher.outcomes], ["ok", "exception_02", "timeout"])
+        self.assertEqual({(each.port, each.terms) for each in watcher.outcomes}, {("plant", terms)})
+
+    def test_a_watcher_that_fails(self) -> None:
+        """
+        A watcher that raises is logged, and the client has its answer.
+        """
+        watcher = FakeWatcher()
+        watcher.outcomes = None  # type: ignore[assignment]
+        self.bank = Bank({1: unit()}, self.clock.seconds, watchers=[watcher])
+        self.assertEqual(self.ask(pdu.ReadCoils(0, 1)).bits, (False,))
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
 
     def test_unknown_unit(self) -> None:
         """
@@ -202,7 +246,7 @@ class MovingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
-        table = Table(
+        table = registers(
             6,
             signals={
                 0: Signal(Ramp(20, 30, 100), TENTHS),
@@ -211,7 +255,7 @@ class MovingTests(SynchronousTestCase):
                 5: Signal(Counter(0, 1)),
             },
         )
-        flags = Table(1, signals={0: Signal(Uniform(0, 1, stream="s"))})
+        flags = bits(1, signals={0: Signal(Uniform(0, 1, stream="s"))})
         self.bank = Bank({1: Unit(holding_registers=table, discrete_inputs=flags)}, self.clock.seconds)
 
     def registers(self, address: int, count: int) -> tuple[int, ...]:

@@ -14,8 +14,10 @@ from lumina.frontends.slave import Slave
 from lumina.interfaces import Terms
 from lumina.modbus.pdu import ReadHoldingRegisters, ReadInputRegisters, Reply, Request, WriteRegister
 from lumina.modbus.rtu import encode
-from lumina.simulator.bank import Bank, Table, Unit
+from lumina.simulator.bank import Bank
 from lumina.simulator.faults import Babble, Echo, Effect, Fault, Faults, Rule, When
+from lumina.simulator.tables import registers
+from lumina.simulator.unit import Unit
 from lumina.testing import Cable, FakeBus, FakeWatcher, pass_time
 from tests.test_slave import ANSWER, LINE, READ, SILENCE, WRITE, SlaveTestCase, device
 
@@ -27,8 +29,8 @@ def units() -> dict[int, Unit]:
     """Units 1 to 3; in each register is its unit's number, a hundredfold, and its address."""
     return {
         unit: Unit(
-            holding_registers=Table(10, held={address: 100 * unit + address for address in range(10)}),
-            input_registers=Table(10, held={address: 100 * unit + 50 + address for address in range(10)}),
+            holding_registers=registers(10, held={address: 100 * unit + address for address in range(10)}),
+            input_registers=registers(10, held={address: 100 * unit + 50 + address for address in range(10)}),
         )
         for unit in (1, 2, 3)
     }

@@ -39,8 +39,10 @@ from lumina.modbus.pdu import (
     WriteRegisters,
 )
 from lumina.modbus.rtu import Line, encode
-from lumina.simulator.bank import Bank, Table, Unit
+from lumina.simulator.bank import Bank
 from lumina.simulator.faults import Babble, Echo, Effect, Fault, Faults, Rule, When
+from lumina.simulator.tables import bits, registers
+from lumina.simulator.unit import Unit
 from lumina.testing import Cable, FakeBus, FakeWatcher, pass_time, site
 from lumina.watch.logs import observer
 from tests.test_text import Socket
@@ -57,7 +59,7 @@ COPIED = (WriteCoil(1, True), WRITE, Diagnostics(0, 7), MaskWriteRegister(3, 0xF
 def device(unit: int) -> Unit:
     """A unit that has its number, a hundredfold, and its address in each register."""
     held = {place: 100 * unit + place for place in range(30)}
-    return Unit(coils=Table(0x400), holding_registers=Table(0x300, held=held))
+    return Unit(coils=bits(0x400), holding_registers=registers(0x300, held=held))
 
 
 class Hasty(Protocol):

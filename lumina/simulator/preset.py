@@ -19,8 +19,11 @@ import yaml
 from lumina.errors import ConfigError
 from lumina.modbus.values import Format
 from lumina.simulator import process
-from lumina.simulator.bank import Bank, Signal, Table, Unit
+from lumina.simulator.bank import Bank
+from lumina.simulator.memory import Signal
 from lumina.simulator.process import Process
+from lumina.simulator.tables import Table, bits, registers
+from lumina.simulator.unit import Unit
 
 _KINDS: dict[str, type[Any]] = {
     "constant": process.Constant,
@@ -64,7 +67,10 @@ def _unit(address: int, device: Mapping[str, Any]) -> Unit:
     processes: dict[str, Process] = {"unit": process.Constant(address)}
     for name, declared in device["processes"].items():
         processes[name] = _process(f"{address}/{name}", declared, processes)
-    return Unit(**{name: _table(declared, processes) for name, declared in device["tables"].items()})
+    tables: dict[str, Any] = {
+        name: _table(name, declared, processes) for name, declared in device["tables"].items()
+    }
+    return Unit(**tables)
 
 
 def _process(stream: str, declared: Mapping[str, Any], known: Mapping[str, Process]) -> Process:
@@ -83,13 +89,14 @@ def _setting(value: Any, known: Mapping[str, Process]) -> Any:
     return known[value] if isinstance(value, str) else value
 
 
-def _table(declared: Mapping[str, Any], processes: Mapping[str, Process]) -> Table:
+def _table(name: str, declared: Mapping[str, Any], processes: Mapping[str, Process]) -> Table:
     content = declared.get("at", {})
     signals = {
         address: _signal(entry, processes) for address, entry in content.items() if isinstance(entry, dict)
     }
     held = {address: entry for address, entry in content.items() if address not in signals}
-    return Table(declared["size"], declared.get("start", 0), held, signals)
+    make = registers if name.endswith("registers") else bits
+    return make(declared["size"], declared.get("start", 0), held, signals)
 
 
 def _signal(declared: Mapping[str, Any], processes: Mapping[str, Process]) -> Signal:

@@ -13,8 +13,12 @@ is the bank's.
 
 import hashlib
 import math
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+from lumina.modbus.values import Format
 
 #: How far a lag looks back, in time constants, and in how many steps each.
 _MEMORY, _STEPS = 8, 4
@@ -23,15 +27,27 @@ _MEMORY, _STEPS = 8, 4
 _STEEPEST = 1.5
 
 
+#: What registers of the same unit held: table, PDU address, how many, and
+#: seconds since the simulation began.
+Past = Callable[[str, int, int, float], Sequence[int]]
+
+
+def nothing(table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
+    """The past where there are no registers: all of them hold 0."""
+    return (0,) * count
+
+
 class Moment(NamedTuple):
     """
     When, and in which of all possible worlds.
 
     @ivar elapsed: seconds since the simulation began, never negative.
+    @ivar past: what the registers of the unit have held until then.
     """
 
     seed: int
     elapsed: float
+    past: Past = nothing
 
 
 class Process(Protocol):
@@ -172,15 +188,15 @@ class Lag:
         step = self.delay / _STEPS
         newest = math.floor(moment.elapsed / step)
         oldest = max(0, newest - _MEMORY * _STEPS)
-        level = self._level(moment.seed, oldest * step) if oldest or self.start is None else self.start
+        level = self._level(moment, oldest * step) if oldest or self.start is None else self.start
         for index in range(oldest, newest + 1):
             lasted = min(step, moment.elapsed - index * step)
-            target = self._level(moment.seed, (index + 0.5) * step)
+            target = self._level(moment, (index + 0.5) * step)
             level = target + (level - target) * math.exp(-lasted / self.delay)
         return level
 
-    def _level(self, seed: int, elapsed: float) -> float:
-        return self.source.value(Moment(seed, elapsed))
+    def _level(self, moment: Moment, elapsed: float) -> float:
+        return self.source.value(moment._replace(elapsed=elapsed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +208,8 @@ class Rate:
 
     def value(self, moment: Moment) -> float:
         since = max(0.0, moment.elapsed - self.over)
-        risen = self.source.value(Moment(moment.seed, since + self.over))
-        return (risen - self.source.value(Moment(moment.seed, since))) / self.over
+        risen = self.source.value(moment._replace(elapsed=since + self.over))
+        return (risen - self.source.value(moment._replace(elapsed=since))) / self.over
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +223,44 @@ class Product:
     def value(self, moment: Moment) -> float:
         above = math.prod(process.value(moment) for process in self.factors)
         return self.factor * above / math.prod(process.value(moment) for process in self.divisors)
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """
+    What a register of the same unit holds, such as a set point that a client writes.
+
+    @ivar table: `holding_registers`, or another of the four tables.
+    @ivar address: its PDU address, or that of the first of several.
+    @ivar format: how the value lies in it.
+    """
+
+    table: str
+    address: int
+    format: Format = Format()  # noqa: RUF009
+
+    def value(self, moment: Moment) -> float:
+        words = moment.past(self.table, self.address, self.format.registers, moment.elapsed)
+        return float(self.format.decode(words))
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """
+    What was recorded: each value stays until the time of the next.
+
+    @ivar times: seconds since the simulation began, rising, the first not before 0.
+    @ivar values: as many.
+    @ivar period: after so many seconds it begins anew; `None`: the last stays.
+    """
+
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+    period: float | None = None
+
+    def value(self, moment: Moment) -> float:
+        elapsed = moment.elapsed if self.period is None else moment.elapsed % self.period
+        return self.values[max(0, bisect_right(self.times, elapsed) - 1)]
 
 
 def _draw(seed: int, stream: str, index: int) -> float:
