@@ -180,7 +180,7 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
         parts.watchers.append(LoggedTraffic())
     simulators.add(parts, config.simulators)
     ports.add(parts, config.ports)
-    listeners.add(parts, config.listen)
+    listeners.add(parts, config.listen, config.rules)
     parts.hang_under(root)
 
 

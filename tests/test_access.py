@@ -1,41 +1,380 @@
-"""Who may do what, and where that is asked."""
+"""Who may do what to which registers."""
+
+from ipaddress import ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.access import Access
-from lumina.bus.guard import Guard
-from lumina.errors import Denied
-from lumina.modbus.pdu import Opaque, ReadHoldingRegisters, WriteRegister
-from lumina.testing import FakeBus
+from lumina.access import Access, Rule
+from lumina.interfaces import Asker
+from lumina.modbus.files import ReadFileRecord, RecordData, RecordRange, WriteFileRecord
+from lumina.modbus.pdu import (
+    Diagnostics,
+    MaskWriteRegister,
+    Opaque,
+    ReadCoils,
+    ReadDeviceIdentification,
+    ReadFIFOQueue,
+    ReadHoldingRegisters,
+    ReadInputRegisters,
+    ReadWriteRegisters,
+    ReportServerId,
+    Request,
+    WriteCoil,
+    WriteCoils,
+    WriteRegister,
+    WriteRegisters,
+)
 
+ASKER = Asker("lan", "10.0.0.5", "CN=pump,O=Works", "Operator")
 READ, WRITE = ReadHoldingRegisters(0, 1), WriteRegister(0, 1)
+ALL = Rule(True)
 
 
-class ReadOnlyTests(SynchronousTestCase):
+class RuleCase(SynchronousTestCase):
+    """Rules, and whether a request is allowed by them."""
+
+    def allowed(self, request: Request, *rules: Rule, unit: int = 1, asker: Asker = ASKER) -> bool:
+        view = Access(asker.listener, rules).view(asker, "boiler")
+        self.assertEqual(view.refusal(unit, request), view.refusal(unit, request))
+        return not view.refusal(unit, request)
+
+    def assertAllowed(self, request: Request, *rules: Rule, unit: int = 1, asker: Asker = ASKER) -> None:
+        self.assertTrue(self.allowed(request, *rules, unit=unit, asker=asker), request)
+
+    def assertDenied(self, request: Request, *rules: Rule, unit: int = 1, asker: Asker = ASKER) -> None:
+        self.assertFalse(self.allowed(request, *rules, unit=unit, asker=asker), request)
+
+
+class WhoTests(RuleCase):
+    def test_first_match_decides(self) -> None:
+        """
+        Rules are read from the top, and what none matches is denied.
+        """
+        self.assertDenied(READ, Rule(False), ALL)
+        self.assertAllowed(READ, ALL, Rule(False))
+        self.assertDenied(READ, Rule(True, "write"))
+
+    def test_networks(self) -> None:
+        """
+        A network of either family; an IPv4 client on an IPv6 socket is an IPv4 client.
+        """
+        v4, v6 = (
+            Rule(True, networks=(ip_network("10.0.0.0/24"),)),
+            Rule(True, networks=(ip_network("fd00::/8"),)),
+        )
+        for host, rule, inside in (
+            ("10.0.0.5", v4, True),
+            ("10.0.1.5", v4, False),
+            ("::ffff:10.0.0.5", v4, True),
+            ("fd00::1", v6, True),
+            ("fd00::1%eth0", v6, True),
+            ("10.0.0.5", v6, False),
+            ("", v4, False),
+        ):
+            self.assertEqual(self.allowed(READ, rule, asker=Asker("lan", host)), inside, host)
+
+    def test_certificate(self) -> None:
+        """
+        A rule is for a role, the null role too, for a whole subject, or for a common name.
+        """
+        for conditions, inside in (
+            ({"roles": frozenset({"Operator"})}, True),
+            ({"roles": frozenset({"operator", ""})}, False),
+            ({"identities": frozenset({"pump"})}, True),
+            ({"identities": frozenset({"CN=pump,O=Works"})}, True),
+            ({"identities": frozenset({"O=Works", "Works", ""})}, False),
+        ):
+            self.assertEqual(self.allowed(READ, Rule(True, **conditions)), inside, conditions)  # type: ignore[arg-type]
+        self.assertAllowed(READ, Rule(True, roles=frozenset({""})), asker=Asker("lan"))
+
+    def test_forged_name(self) -> None:
+        """
+        A common name cannot pretend to be another by the commas in it.
+        """
+        rule = Rule(True, identities=frozenset({"pump"}))
+        for subject in ("O=x\\,CN=pump", "CN=x\\,CN=pump", "CN=x,CN=pump", "CN=pump\\,CN=x"):
+            self.assertDenied(READ, rule, asker=Asker("lan", identity=subject))
+
+    def test_listener_and_bus(self) -> None:
+        """
+        A rule can be for some listeners, and for some buses.
+        """
+        self.assertAllowed(READ, Rule(True, listeners=frozenset({"lan"}), buses=frozenset({"boiler"})))
+        self.assertDenied(READ, Rule(True, listeners=frozenset({"web"})))
+        self.assertDenied(READ, Rule(True, buses=frozenset({"meter"})))
+
+
+class WhatTests(RuleCase):
     def test_writes(self) -> None:
         """
-        A read-only listener refuses writes with its own name, before they reach the bus.
+        Broadcasts, diagnostics and functions that nobody knows are writes.
         """
-        bus = FakeBus()
-        guard = Guard(bus, Access("lan", read_only=True).check)
-        error = self.failureResultOf(guard.execute(1, WRITE), Denied).value
-        self.assertEqual(str(error), "listener lan is read-only; function 06 may write")
-        self.assertEqual(bus.asked, [])
+        reading, writing = Rule(True, "read"), Rule(True, "write")
+        reads: tuple[Request, ...] = (
+            READ,
+            ReadFIFOQueue(0),
+            ReportServerId(),
+            ReadDeviceIdentification(1, 0),
+        )
+        writes: tuple[Request, ...] = (WRITE, Diagnostics(0), Diagnostics(1), MaskWriteRegister(0, 0, 0))
+        for request in reads:
+            self.assertAllowed(request, reading)
+            self.assertDenied(request, writing)
+            self.assertDenied(request, reading, unit=0)
+            self.assertAllowed(request, writing, unit=0)
+        for request in writes:
+            self.assertDenied(request, reading)
+            self.assertAllowed(request, writing)
 
-    def test_reads(self) -> None:
+    def test_addresses_allowed(self) -> None:
         """
-        Reads pass, and so does everything where nothing is forbidden.
+        A rule that allows some addresses allows no request that touches others too.
         """
-        bus = FakeBus()
-        Guard(bus, Access("lan", read_only=True).check).execute(1, READ)
-        Guard(bus, Access("lan").check).execute(1, WRITE)
-        self.assertEqual([asked.request for asked in bus.asked], [READ, WRITE])
+        rule = Rule(True, tables=frozenset({"holding"}), addresses=(100, 120))
+        for request, inside in (
+            (ReadHoldingRegisters(100, 21), True),
+            (ReadHoldingRegisters(100, 22), False),
+            (ReadHoldingRegisters(99, 2), False),
+            (ReadInputRegisters(100, 1), False),
+            (WriteRegisters(119, (1, 2)), True),
+            (WriteRegisters(119, (1, 2, 3)), False),
+            (WriteCoil(100, True), False),
+            (ReadWriteRegisters(100, 5, 110, (1,)), True),
+            (ReadWriteRegisters(0, 5, 110, (1,)), False),
+            (ReadWriteRegisters(100, 5, 0, (1,)), False),
+            (ReadFIFOQueue(100), False),
+            (ReportServerId(), False),
+            (Diagnostics(0), False),
+        ):
+            self.assertEqual(self.allowed(request, rule), inside, request)
+
+    def test_addresses_denied(self) -> None:
+        """
+        A rule that denies some addresses denies every request that touches one of them.
+        """
+        rule = Rule(False, tables=frozenset({"holding"}), addresses=(100, 120))
+        for request, touched in (
+            (ReadHoldingRegisters(90, 10), False),
+            (ReadHoldingRegisters(90, 11), True),
+            (ReadHoldingRegisters(120, 50), True),
+            (ReadHoldingRegisters(121, 50), False),
+            (ReadInputRegisters(100, 1), False),
+            (ReadWriteRegisters(0, 5, 95, (1,) * 6), True),
+            (ReadWriteRegisters(99, 2, 0, (1,)), True),
+            (ReadFIFOQueue(70), True),
+            (ReportServerId(), False),
+        ):
+            self.assertEqual(not self.allowed(request, rule, ALL), touched, request)
+
+    def test_values_allowed(self) -> None:
+        """
+        Every value that is written has to be allowed, and what a mask could make of a register too.
+        """
+        rule = Rule(True, values=(10, 100))
+        for request, inside in (
+            (WriteRegister(0, 100), True),
+            (WriteRegister(0, 101), False),
+            (WriteRegisters(0, (10, 100, 50)), True),
+            (WriteRegisters(0, (50, 9, 50)), False),
+            (ReadWriteRegisters(0, 5, 0, (101,)), False),
+            (MaskWriteRegister(0, 0x0000, 50), True),
+            (MaskWriteRegister(0, 0x000F, 50), True),
+            (MaskWriteRegister(0, 0x00FF, 50), False),
+            (WriteFileRecord((RecordData(1, 0, (10,)), RecordData(1, 9, (9,)))), False),
+            (WriteCoil(0, True), False),
+            (Diagnostics(0, 50), False),
+            (READ, True),
+        ):
+            self.assertEqual(self.allowed(request, rule), inside, request)
+        self.assertAllowed(WriteCoils(0, (False, False)), Rule(True, values=(0, 0)))
+        self.assertDenied(WriteCoils(0, (False, True)), Rule(True, values=(0, 0)))
+
+    def test_values_denied(self) -> None:
+        """
+        One value that is denied is enough; what is read has none.
+        """
+        rule = Rule(False, values=(100, 200))
+        self.assertDenied(WriteRegisters(0, (0, 150)), rule, ALL)
+        self.assertDenied(MaskWriteRegister(0, 0x00FF, 0), rule, ALL)
+        self.assertAllowed(WriteRegister(0, 99), rule, ALL)
+        self.assertAllowed(ReadHoldingRegisters(150, 1), rule, ALL)
+
+    def test_files(self) -> None:
+        """
+        Files are allowed by their number, and by their records; each group counts.
+        """
+        rule = Rule(True, files=(4, 5), addresses=(0, 9))
+        for groups, inside in (
+            ((RecordRange(4, 0, 10),), True),
+            ((RecordRange(4, 1, 10),), False),
+            ((RecordRange(4, 0, 1), RecordRange(6, 0, 1)), False),
+        ):
+            self.assertEqual(self.allowed(ReadFileRecord(groups), rule), inside, groups)
+        self.assertDenied(ReadHoldingRegisters(0, 1), rule)
+        self.assertDenied(
+            WriteFileRecord((RecordData(4, 0, (1,)),)), Rule(False, tables=frozenset({"file"})), ALL
+        )
+
+    def test_units(self) -> None:
+        """
+        A broadcast touches every unit: a rule denies it for one of them, and allows it only for unit 0.
+        """
+        some = ((1, 3), (7, 7))
+        for unit, inside in ((1, True), (3, True), (4, False), (7, True), (0, False)):
+            self.assertEqual(self.allowed(WRITE, Rule(True, units=some), unit=unit), inside, unit)
+        self.assertDenied(WRITE, Rule(False, units=some), ALL, unit=0)
+        self.assertAllowed(WRITE, Rule(False, units=some), ALL, unit=4)
+        self.assertAllowed(WRITE, Rule(True, units=((0, 0),)), unit=0)
+
+    def test_functions(self) -> None:
+        """
+        Rules can name functions.
+        """
+        rule = Rule(True, functions=frozenset({3, 23}))
+        self.assertAllowed(READ, rule)
+        self.assertAllowed(ReadWriteRegisters(0, 1, 0, (1,)), rule)
+        self.assertDenied(ReadCoils(0, 1), rule)
+        self.assertDenied(WRITE, rule)
+
+    def test_reads_and_writes_at_once(self) -> None:
+        """
+        Function 23 needs permission to read what it reads, and to write what it writes.
+        """
+        reading = Rule(True, "read", addresses=(0, 9))
+        writing = Rule(True, "write", addresses=(10, 19))
+        self.assertAllowed(ReadWriteRegisters(0, 1, 10, (1,)), reading, writing)
+        self.assertDenied(ReadWriteRegisters(10, 1, 10, (1,)), reading, writing)
+        self.assertDenied(ReadWriteRegisters(0, 1, 0, (1,)), reading, writing)
+
+    def test_unknown_functions(self) -> None:
+        """
+        What nobody knows is denied where there are rules, unless one names its function and nothing finer.
+        """
+        private, relay = Opaque(b"\x41\x00"), Opaque(b"\x05\x00\x00\x55\x00")
+        named = Rule(True, functions=frozenset({0x41, 5}))
+        self.assertDenied(private, ALL)
+        self.assertAllowed(private, named)
+        self.assertAllowed(private, Rule(True, "write", functions=frozenset({0x41}), units=((1, 1),)))
+        self.assertDenied(private, Rule(True, functions=frozenset({0x41}), addresses=(0, 65535)))
+        self.assertDenied(private, Rule(True, "read", functions=frozenset({0x41})))
+        self.assertDenied(private, Rule(False, tables=frozenset({"coil"}), addresses=(5, 5)), named)
+        self.assertAllowed(private, Rule(False, "read"), named)
+        self.assertDenied(relay, named)
+        self.assertDenied(relay, ALL)
+
+    @given(st.integers(0, 65535), st.integers(1, 50), st.integers(0, 65535), st.integers(0, 100))
+    def test_denied_where_touched(self, address: int, count: int, first: int, more: int) -> None:
+        """
+        For any run of addresses: to allow is to cover all, to deny is to touch one.
+        """
+        count, last = min(count, 65536 - address), min(first + more, 65535)
+        touched, span = set(range(address, address + count)), set(range(first, last + 1))
+        request = ReadHoldingRegisters(address, count)
+        self.assertEqual(self.allowed(request, Rule(True, addresses=(first, last))), touched <= span)
+        self.assertEqual(
+            self.allowed(request, Rule(False, addresses=(first, last)), ALL), touched.isdisjoint(span)
+        )
+
+
+class DefaultTests(RuleCase):
+    def test_read_only_by_one_word(self) -> None:
+        """
+        A read-only listener lets no rule write.
+        """
+        view = Access("lan", [ALL], read_only=True).view(ASKER, "boiler")
+        self.assertEqual(view.refusal(3, READ), "")
+        self.assertEqual(
+            view.refusal(3, WRITE),
+            "writing holding 0 = 1 of unit 3 with function 06 is denied: listener lan is read-only",
+        )
 
     @given(st.integers(1, 127))
     def test_what_nobody_knows(self, function: int) -> None:
         """
         A request that is carried as it is may write, whatever its function code.
         """
-        self.assertRaises(Denied, Access("lan", read_only=True).check, 1, Opaque(bytes((function, 0, 0))))
+        view = Access("lan", read_only=True).view(ASKER, "boiler")
+        self.assertNotEqual(view.refusal(1, Opaque(bytes((function, 0, 0)))), "")
+
+    def test_without_rules(self) -> None:
+        """
+        Without rules who is on this machine may do all, others only read, unless the listener says otherwise.
+        """
+        for read_only, local, open_ in (
+            (None, True, True),
+            (None, False, False),
+            (False, False, True),
+            (True, True, False),
+        ):
+            access = Access("lan", (), read_only, local)
+            self.assertEqual(access.is_open, open_)
+            view = access.view(ASKER, "boiler")
+            self.assertEqual(view.refusal(1, READ), "")
+            self.assertEqual(view.refusal(1, WRITE) == "", open_)
+            self.assertEqual(view.refusal(1, Opaque(b"\x05\x00\x00\x55\x00")) == "", open_)
+
+    def test_with_rules(self) -> None:
+        """
+        With a rule, even of another listener, what is not allowed is denied on every listener.
+        """
+        access = Access("here", [Rule(True, listeners=frozenset({"web"}))], False, True)
+        self.assertFalse(access.is_open)
+        self.assertNotEqual(access.view(Asker("here"), "boiler").refusal(1, READ), "")
+
+
+class SentenceTests(RuleCase):
+    def test_which_rule(self) -> None:
+        """
+        A refusal says what was asked, and which rule forbids it, or that none allows it.
+        """
+        rules = [Rule(False, "write", addresses=(5, 9), number=1, line=12), Rule(True, "read", number=2)]
+        view = Access("lan", rules).view(ASKER, "boiler")
+        for request, sentence in (
+            (
+                WriteRegisters(8, (7, 5, 6)),
+                "writing holding 8 to 10 = 5 to 7 of unit 2 with function 10 is denied: "
+                "access rule 1 (line 12) forbids it",
+            ),
+            (WRITE, "writing holding 0 = 1 of unit 2 with function 06 is denied: no access rule allows it"),
+            (
+                ReadWriteRegisters(0, 2, 0, (4,)),
+                "writing holding 0 = 4 and reading holding 0 to 1 of unit 2 with function 17 is denied: "
+                "no access rule allows it",
+            ),
+            (Diagnostics(1), "what may write of unit 2 with function 08 is denied: no access rule allows it"),
+        ):
+            self.assertEqual(view.refusal(2, request), sentence)
+        self.assertEqual(view.decide(2, READ).reason, "access rule 2 allows it")
+
+    def test_long_requests(self) -> None:
+        """
+        A request of many groups gives a sentence that is not long.
+        """
+        request = WriteFileRecord(tuple(RecordData(1, record, (record,)) for record in range(20)))
+        self.assertIn("and more of all units with", self.refused(request))
+
+    def refused(self, request: Request) -> str:
+        return Access("lan", [Rule(False)]).view(ASKER, "boiler").refusal(0, request)
+
+
+class MemoryTests(RuleCase):
+    def test_flood_of_different_requests(self) -> None:
+        """
+        However many different requests are judged, each is judged by its own addresses.
+        """
+        view = Access("lan", [Rule(True, addresses=(0, 1999))]).view(ASKER, "boiler")
+        for _ in range(2):
+            for address in range(4000):
+                self.assertEqual(view.refusal(1, ReadHoldingRegisters(address, 1)) == "", address < 2000)
+
+    def test_only_what_never_depends_on_addresses_is_free(self) -> None:
+        """
+        A kind of request needs no further look only where no rule asks for its addresses or values.
+        """
+        rules = [Rule(False, "write", addresses=(5, 5)), Rule(True)]
+        view = Access("lan", rules).view(ASKER, "boiler")
+        for request in (READ, WRITE, ReadWriteRegisters(0, 1, 0, (1,)), Opaque(b"\x41")):
+            view.refusal(1, request)
+        self.assertEqual(view.free, {(1, ReadHoldingRegisters)})

@@ -314,7 +314,7 @@ def keys(*models: type[BaseModel]) -> set[str]:
     found: set[str] = set()
     for model in models:
         for name, field in model.model_fields.items():
-            found |= {name, *keys(*inside(field.annotation))}
+            found |= {field.alias or name, *keys(*inside(field.annotation))}
     return found
 
 

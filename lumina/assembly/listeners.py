@@ -1,6 +1,6 @@
 """From configured listeners to front ends, each with its own guarded view of the buses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -11,9 +11,9 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.protocol import Factory
 
 from lumina import plugins
-from lumina.access import Access
+from lumina.access import Access, Rule
 from lumina.assembly.parts import Parts
-from lumina.bus.guard import Guard
+from lumina.bus.guard import Guard, Refusals
 from lumina.config import listeners as config
 from lumina.frontends.priorities import Priorities
 from lumina.frontends.slave import Slave
@@ -26,15 +26,15 @@ from lumina.simulator.faults import Faults
 MASTER_PATIENCE = 1.0
 
 
-def add(parts: Parts, listeners: Mapping[str, config.Listener]) -> None:
+def add(parts: Parts, listeners: Mapping[str, config.Listener], rules: Sequence[Rule] = ()) -> None:
     """
     Make each listener a front end, over the buses that there are by now.
 
+    @param rules: who may do what, first to last.
     @raise StartRefused: one cannot listen where it should.
     """
     for name, listener in listeners.items():
-        access = Access(name, read_only=not listener.writable)
-        guarded = {key: Guard(bus, access.check) for key, bus in parts.buses.items()}
+        guarded = _guarded(parts, Access(name, rules, listener.read_only, listener.is_local))
         if isinstance(listener, config.RTUSlave):
             _slave(name, listener, guarded[listener.bus], parts.reactor).setServiceParent(parts.slaves)
             continue
@@ -42,6 +42,19 @@ def add(parts: Parts, listeners: Mapping[str, config.Listener]) -> None:
         factory = _factory(listener, site)
         Farewell(factory, parts.reactor).setServiceParent(parts.farewells)
         Listener(name, listener.address, factory, parts.reactor).setServiceParent(parts.listeners)
+
+
+def _guarded(parts: Parts, access: Access) -> Mapping[str, Bus]:
+    """Each bus under each of its names, as one listener may use it."""
+    if access.is_open:
+        return parts.buses
+    seconds = parts.reactor.seconds
+    refusals = Refusals(access.listener, seconds)
+    guards: dict[int, Guard] = {}  # by the identity of the bus, whose first name is its key
+    for name, bus in parts.buses.items():
+        if id(bus) not in guards:
+            guards[id(bus)] = Guard(bus, name, access.view, refusals, seconds, parts.watchers)
+    return {name: guards[id(bus)] for name, bus in parts.buses.items()}
 
 
 def _factory(listener: config.Listener, site: Site) -> IProtocolFactory:

@@ -1,29 +1,129 @@
 """A Bus that asks for permission first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
 
 from lumina.errors import Denied
-from lumina.interfaces import Bus, Terms
+from lumina.interfaces import Asker, Bus, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
+
+#: Askers of which it is remembered what they may.
+_REMEMBERED = 4096
+
+#: Refusals of a listener that are logged at once, and seconds until one more is.
+BURST, PAUSE = 10, 10.0
+
+
+class View(Protocol):
+    """What one asker may do on a bus: an `access.View`."""
+
+    @property
+    def free(self) -> Set[tuple[int, type[Request]]]:
+        """Units, and kinds of requests, that need no further look."""
+
+    def refusal(self, unit: int, request: Request) -> str:
+        """Why a request may not be carried, as a sentence; empty: it may."""
+
+
+class Refusals:
+    """Logs what a listener refuses; a flood of refusals does not fill the disk."""
+
+    _log = Logger()
+
+    def __init__(self, listener: str, seconds: Callable[[], float]) -> None:
+        """@param seconds: monotonic time."""
+        self._listener = listener
+        self._seconds = seconds
+        self._left = float(BURST)
+        self._seen = seconds()
+        self._unsaid = 0
+
+    def say(self, bus: str, terms: Terms, sentence: str) -> None:
+        """Log one, or count it for the next time."""
+        now = self._seconds()
+        self._left = min(BURST, self._left + (now - self._seen) / PAUSE)
+        self._seen = now
+        if self._left < 1:
+            self._unsaid += 1
+            return
+        self._left -= 1
+        self._log.warn(
+            "{listener}: {who}: on {bus}, {sentence}{more}",
+            listener=self._listener,
+            who=_who(terms),
+            bus=bus,
+            sentence=sentence,
+            more=f"; {self._unsaid} more were denied since the last was logged" if self._unsaid else "",
+        )
+        self._unsaid = 0
 
 
 class Guard:
     """
     Another bus, of which not everything may be asked.
 
-    @param check: raises `Denied` for a unit and a request that may not be
-        carried.
+    A request that is refused fails with `Denied`, never reaches the bus, and
+    has its `Outcome` all the same.
     """
 
-    def __init__(self, bus: Bus, check: Callable[[int, Request], None]) -> None:
+    _log = Logger()
+
+    def __init__(
+        self,
+        bus: Bus,
+        name: str,
+        view: Callable[[Asker, str], View],
+        refusals: Refusals,
+        seconds: Callable[[], float],
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        """
+        @param name: the key of the bus.
+        @param view: what an asker may do on the bus of this name.
+        @param seconds: monotonic time.
+        """
         self._bus = bus
-        self._check = check
+        self._name = name
+        self._view = view
+        self._refusals = refusals
+        self._seconds = seconds
+        self._watchers = watchers
+        # By identity, which is quicker than comparing; the asker is kept, so that no other has it.
+        self._known: dict[int, tuple[Asker, View]] = {}
 
     def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
-        try:
-            self._check(unit, request)
-        except Denied as error:
-            return fail(error)
+        known = self._known.get(id(terms.asker))
+        view = known[1] if known else self._meet(terms.asker)
+        if (unit, request.__class__) not in view.free:
+            sentence = view.refusal(unit, request)
+            if sentence:
+                return self._refuse(unit, request, terms, sentence)
         return self._bus.execute(unit, request, terms)
+
+    def _meet(self, asker: Asker) -> View:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        view = self._view(asker, self._name)
+        self._known[id(asker)] = (asker, view)
+        return view
+
+    def _refuse(self, unit: int, request: Request, terms: Terms, sentence: str) -> Deferred[Reply]:
+        self._refusals.say(self._name, terms, sentence)
+        now = self._seconds()
+        outcome = Outcome(self._name, unit, request, terms, Denied.word, now, None, now)
+        for watcher in self._watchers:
+            try:
+                watcher.outcome(outcome)
+            except Exception:
+                self._log.failure("{watcher} failed on {event}", watcher=watcher, event=outcome)
+        return fail(Denied(sentence))
+
+
+def _who(terms: Terms) -> str:
+    """Who asks, for people, whatever is in a certificate."""
+    asker = terms.asker
+    parts = [terms.client, asker.host and f"from {asker.host}", asker.identity and f"as {asker.identity!r}"]
+    return " ".join(part for part in (*parts, asker.role and f"in role {asker.role!r}") if part)

@@ -36,6 +36,12 @@ def names(data: Any) -> set[str]:
     return {name for name, _, _ in _claims(data)} if isinstance(data, dict) else set()
 
 
+def listeners(data: Any) -> set[str]:
+    """The keys of the listeners; that of the one which is there when none is configured."""
+    entries = data.get("listen") if isinstance(data, dict) else None
+    return {key for key in entries if isinstance(key, str)} if isinstance(entries, dict) else {"text"}
+
+
 def _entries(data: dict[Any, Any], section: str) -> Iterator[tuple[str, dict[Any, Any]]]:
     entries = data.get(section)
     if isinstance(entries, dict):

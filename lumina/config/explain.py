@@ -60,8 +60,7 @@ def _known_keys(data: Any, path: Path, front_ends: FrontEnds) -> Collection[str]
         inside = _bare(inside[part].annotation if isinstance(inside, dict) else get_args(inside)[-1])
         if isinstance(inside, type) and issubclass(inside, BaseModel):
             inside = inside.model_fields
-    keys: Collection[str] = inside.keys()
-    return keys
+    return {field.alias or name for name, field in inside.items()}
 
 
 def _bare(annotation: Any) -> Any:
@@ -102,6 +101,10 @@ def _too_many(error: ErrorDetails) -> str:
     return f"it should have at most {error['ctx']['max_length']} items; got {error['ctx']['actual_length']}"
 
 
+def _too_few(error: ErrorDetails) -> str:
+    return f"it should have at least {error['ctx']['min_length']} items; got {error['ctx']['actual_length']}"
+
+
 def _in_general(error: ErrorDetails) -> str:
     return f"{error['msg'][0].lower()}{error['msg'][1:]}; {_got(error)}"
 
@@ -119,6 +122,7 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     "tuple_type": _wants("a list"),
     "literal_error": _one_of,
     "too_long": _too_many,
+    "too_short": _too_few,
     "greater_than_equal": _beyond("ge", "below"),
     "greater_than": _beyond("gt", "not above"),
     "less_than_equal": _beyond("le", "above"),

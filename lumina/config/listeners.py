@@ -29,11 +29,12 @@ class Listener(Settings):
 
     @property
     def writable(self) -> bool:
-        """Whether those who ask here may write; unless said, only those on this machine may."""
-        return self._is_local if self.read_only is None else not self.read_only
+        """Whether those who ask here may write, as long as there are no access rules."""
+        return self.is_local if self.read_only is None else not self.read_only
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
+        """Whether only programs on this machine reach it."""
         return endpoints.is_local(endpoints.server(self.endpoint))
 
 
@@ -66,7 +67,7 @@ class RTUSlave(Listener):
         return line_of(endpoints.line(self.endpoint))
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
         return endpoints.is_local(endpoints.line(self.endpoint))
 
 

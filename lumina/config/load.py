@@ -6,6 +6,7 @@ Each error is one line, `file:line:column: key: sentence`.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -60,12 +61,22 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
         path = path[1:] if bare else path
         problems.append(Problem(document.place(path), path, sentence))
     try:
-        config = Config.model_validate(data, context={"buses": checks.names(data), "front_ends": front_ends})
+        config = Config.model_validate(data, context=_context(document, data, front_ends))
     except ValidationError as error:
         problems += (explain.problem(document, data, each, front_ends) for each in error.errors())
     if problems:
         raise ConfigError("\n".join(_lines(name, problems)))
     return config
+
+
+def _context(document: Document, data: Any, front_ends: FrontEnds) -> dict[str, Any]:
+    """What single keys have to know of the rest of the file."""
+    return {
+        "buses": checks.names(data),
+        "listeners": checks.listeners(data),
+        "places": document.places,
+        "front_ends": front_ends,
+    }
 
 
 def _lines(name: str, problems: list[Problem]) -> Iterator[str]:

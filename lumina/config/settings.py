@@ -5,10 +5,13 @@ Times are in seconds. What a key means for an operator stands in
 `etc/lumina.yaml` and `docs/configuration.md`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
+from lumina.access import Rule as Declared
+from lumina.config.access import Rule, placed
 from lumina.config.listeners import Listener, Text, by_kind
 from lumina.config.poll import Poll
 from lumina.config.ports import Port
@@ -35,6 +38,7 @@ class Config(Settings):
     listen: dict[Key, Annotated[Listener, PlainValidator(by_kind)]] = Field(
         default_factory=_one_text_listener
     )
+    access: Annotated[list[Rule], AfterValidator(placed)] = Field(default_factory=list)
     poll: Poll = Poll()
     log: Log = Log()
 
@@ -45,3 +49,15 @@ class Config(Settings):
         if not isinstance(data, dict):
             return data
         return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+    @property
+    def bus_keys(self) -> Mapping[str, str]:
+        """The key of a bus, for each of its names."""
+        named = {name: key for key, port in self.ports.items() for name in (key, *port.all_names)}
+        return named | {key: key for key in self.simulators}
+
+    @property
+    def rules(self) -> list[Declared]:
+        """The access rules, first to last."""
+        keys = self.bus_keys
+        return [rule.rule(keys) for rule in self.access]

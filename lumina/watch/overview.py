@@ -43,10 +43,12 @@ class LiveOverview:
         self._ports[name] = _Port(status, states, PortTally(name, self._seconds()))
 
     def outcome(self, outcome: Outcome) -> None:
-        self._ports[outcome.port].tally.outcome(outcome)
+        if port := self._ports.get(outcome.port):  # a bus of another kind is not shown
+            port.tally.outcome(outcome)
 
     def exchange(self, exchange: Exchange) -> None:
-        self._ports[exchange.port].tally.exchange(exchange)
+        if port := self._ports.get(exchange.port):
+            port.tally.exchange(exchange)
 
     def ports(self) -> Sequence[PortStatus]:
         return [replace(port.status(), words=port.tally.words()) for port in self._ports.values()]
