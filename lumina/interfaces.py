@@ -123,6 +123,9 @@ class Exchange:
     """
     One attempt on the wire. All stamps are monotonic seconds.
 
+    @ivar baudrate: bits per second; 0: it went over a network, where `outgoing`
+        and `incoming` are Modbus TCP messages, `ended` is `sent`, and frames
+        that came beside the reply are given from their unit id on.
     @ivar outgoing: the bytes sent, CRC included.
     @ivar incoming: the bytes that came, in order, noise included.
     @ivar verdict: `ok`, `sent` for a broadcast, or the word of the error.
@@ -191,9 +194,11 @@ class PortStatus:
     A port as it is now.
 
     @ivar state: one of the states of a port: `closed`, `settling`, `idle`,
-        `sending`, `waiting`, `draining`, `jammed`.
+        `sending`, `waiting`, `draining`, `jammed`; or of a Modbus TCP device:
+        `closed`, `connecting`, `idle`, `waiting`.
     @ivar reason: why it is closed or jammed; empty when it is neither.
-    @ivar line: speed and character format, such as `9600 8N1`.
+    @ivar line: speed and character format, such as `9600 8N1`; `Modbus TCP`
+        for a device.
     @ivar waiting: requests in the queue.
     @ivar deepest: the most that ever were.
     @ivar echo: whether the line gives back what is sent; `None`: not known yet.
@@ -332,11 +337,11 @@ class Overview(Protocol):
     """What front ends may ask about the service; all answers are frozen values."""
 
     def ports(self) -> Sequence[PortStatus]:
-        """Every serial bus, in the order of the configuration."""
+        """Every serial bus and Modbus TCP device, in the order of the configuration."""
 
     def statistics(self, port: str | None = None) -> Sequence[PortStatistics]:
         """
-        What each serial bus has done, in the order of the configuration.
+        What each of them has done, in the order of the configuration.
 
         @param port: any of the names of one; `None`: all.
         @raise InvalidPort: there is none of that name; the sentence has those there are.

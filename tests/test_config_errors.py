@@ -69,7 +69,7 @@ class ErrorTests(ConfigCase):
         """
         A configuration without any bus, or without any listener, is a mistake.
         """
-        sentence = "ports: there is nothing to share; configure a port or a simulator"
+        sentence = "ports: there is nothing to share; configure a port, a device or a simulator"
         self.assertSays("", f"f:1:1: {sentence}")
         self.assertSays("# all of it\nports: {}\n", f"f:2:1: {sentence}")
         self.assertSays(

@@ -1,8 +1,10 @@
 """From configured ports to serial buses."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IStreamClientEndpoint
 
 from lumina.assembly.parts import Parts
 from lumina.bus.port import Port
@@ -18,14 +20,22 @@ def add(parts: Parts, ports: Mapping[str, config.Port]) -> None:
     @raise StartRefused: an endpoint cannot be used.
     """
     for name, chosen in ports.items():
-        try:
-            endpoint = clientFromString(parts.reactor, chosen.endpoint)
-        except Exception as error:  # such as certificates that cannot be read
-            raise StartRefused(f"lumina: ports.{name}: cannot use {chosen.endpoint}: {error!r}") from error
+        endpoint = client_endpoint(f"ports.{name}", chosen.endpoint, parts.reactor)
         port = Port(_settings(name, chosen), endpoint, parts.reactor, parts.watchers)
         port.setServiceParent(parts.carriers)
         parts.overview.add_port(port.status, port.unit_states)
         parts.buses |= dict.fromkeys((name, *chosen.all_names), port)
+
+
+def client_endpoint(key: str, text: str, reactor: Any) -> IStreamClientEndpoint:
+    """
+    @param key: where it is configured.
+    @raise StartRefused: it cannot be used.
+    """
+    try:
+        return cast("IStreamClientEndpoint", clientFromString(reactor, text))
+    except Exception as error:  # such as certificates that cannot be read
+        raise StartRefused(f"lumina: {key}: cannot use {text}: {error!r}") from error
 
 
 def _settings(name: str, port: config.Port) -> PortSettings:

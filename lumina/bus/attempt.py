@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
 
-from lumina.errors import ExceptionReply, Sent
+from lumina.bus.results import verdict_of
+from lumina.errors import Sent
 from lumina.interfaces import Exchange
 from lumina.modbus.transaction import Transaction
 
@@ -47,7 +48,7 @@ class InHand:
             baudrate=self.baudrate,
             outgoing=transaction.outgoing,
             incoming=bytes(transaction.incoming),
-            verdict=self._verdict(pdu, error),
+            verdict="sent" if self.broadcast and error is None else verdict_of(pdu, error),
             sent=self.sent,
             ended=self.ended,
             first=self.first,
@@ -59,10 +60,3 @@ class InHand:
             short=transaction.broken_off,
             echoed=transaction.echoed,
         )
-
-    def _verdict(self, pdu: bytes, error: Sent | None) -> str:
-        if error is not None:
-            return error.word
-        if self.broadcast:
-            return "sent"
-        return ExceptionReply(pdu[0] & 0x7F, pdu[1]).word if pdu[0] & 0x80 else "ok"

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
+from lumina.bus.results import all_over, follow, for_asker, no_reply
 from lumina.bus.settings import PortSettings
 from lumina.bus.units import Units
 from lumina.bus.wire import Attempt, Wire
@@ -25,7 +26,6 @@ from lumina.errors import (
     PortDown,
     PortLost,
     Sent,
-    Suspended,
 )
 from lumina.modbus.pdu import ReadHoldingRegisters, Reply, Request
 from lumina.modbus.transaction import Transaction
@@ -82,7 +82,7 @@ class Carrier:
         if result is None:
             return False
         for each in party:
-            self._requests.end(each, _for(each, result))
+            self._requests.end(each, for_asker(each, result))
         return not isinstance(result, PortDown | PortLost)
 
     async def _tried(self, wire: Wire, party: list[Job]) -> Reply | LuminaError | None:
@@ -106,7 +106,7 @@ class Carrier:
             if not trial:
                 party += self._requests.sharers(job)
             result = await self._attempt(wire, party, gap)
-            if not isinstance(result, Sent) or isinstance(result, PortLost) or _all_over(party):
+            if not isinstance(result, Sent) or isinstance(result, PortLost) or all_over(party):
                 break
         return result
 
@@ -146,7 +146,7 @@ class Carrier:
 
         def leave() -> None:
             if not wire.under_way:
-                self._requests.end(job, _for(job, NoReply(_silent(job, job.timeout))))
+                self._requests.end(job, for_asker(job, no_reply(job, job.timeout)))
 
         delay = ended + job.timeout - self._clock.seconds()
         call: IDelayedCall = self._clock.callLater(delay, leave)
@@ -180,12 +180,7 @@ class Carrier:
             units.unclear(unit, request, now, now - exchange.ended)
         else:
             units.probe_over(unit, now)
-        after = units.is_suspended(unit)
-        if after and not before:
-            self._log.warn("{port}: unit {unit} is suspended", port=self._settings.name, unit=unit)
-            self._requests.end_unit(unit, Suspended(units.silence(unit, now)))
-        elif before and not after:
-            self._log.info("{port}: unit {unit} replies again", port=self._settings.name, unit=unit)
+        follow(self._settings.name, units, self._requests, unit, before, now)
         self._learn_echo(exchange.echoed)
 
     def _learn_echo(self, echoed: bool | None) -> None:
@@ -240,14 +235,14 @@ class Carrier:
             return attempt.error
         if self.echo is None:
             return BadReply("one copy of it came back, and whether this line echoes could not be told")
-        return NoReply(_silent(job, job.timeout)) if self.echo else None
+        return no_reply(job, job.timeout) if self.echo else None
 
     # Results.
 
     def _result(self, job: Job, attempt: Attempt, waited: float) -> Reply | LuminaError:
         pdu, exchange, error = attempt.pdu, attempt.exchange, attempt.error
         if isinstance(error, NoReply):
-            return NoReply(_silent(job, waited))
+            return no_reply(job, waited)
         if error is not None:
             return error
         if pdu and pdu[0] & 0x80:
@@ -258,21 +253,6 @@ class Carrier:
         return reply
 
 
-def _silent(job: Job, waited: float) -> str:
-    return f"unit {job.unit} did not reply within {waited:.3g} s"
-
-
-def _for(job: Job, result: Reply | LuminaError) -> Reply | LuminaError:
-    """The result for one asker: of a write without confirmation it is said that nobody knows."""
-    if isinstance(result, Sent) and job.request.writes:
-        return type(result)(f"{result}; outcome unknown, the write may have happened")
-    return result
-
-
 def _one_copy(attempt: Attempt) -> bool:
     """Whether what was sent has come back once, and nothing tells whether that is the echo."""
     return attempt.exchange.echoed is None and attempt.exchange.incoming == attempt.exchange.outgoing
-
-
-def _all_over(party: Sequence[Job]) -> bool:
-    return all(job.is_over for job in party)

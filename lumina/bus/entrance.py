@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
-from lumina.bus.settings import PortSettings
+from lumina.bus.settings import BusSettings
 from lumina.bus.units import Units
 from lumina.errors import BadRequest, Denied, NotSent, ShuttingDown, Suspended
 from lumina.interfaces import Priority, Terms
@@ -27,16 +27,19 @@ class Entrance:
 
     def __init__(
         self,
-        settings: PortSettings,
+        settings: BusSettings,
         requests: Requests,
         units: Units,
         recent: Recent,
         clock: Any,
         usable: Callable[[float], None],
+        at_once: Callable[[Job], bool] = lambda job: False,
     ) -> None:
         """
         @param clock: monotonic time.
         @param usable: raises a `NotSent` if the port can take no request now.
+        @param at_once: sends a job for which nobody has to wait, and says
+            whether it did; the others wait for their turn.
         """
         self.shut = False
         self._settings = settings
@@ -45,6 +48,7 @@ class Entrance:
         self._recent = recent
         self._clock = clock
         self._usable = usable
+        self._at_once = at_once
 
     def execute(self, unit: int, request: Request, terms: Terms) -> Deferred[Reply]:
         """As a `Bus` does."""
@@ -81,7 +85,8 @@ class Entrance:
         sentence = self._units.suspended(job.unit, now, urgent, job.request, job.line.baudrate)
         if sentence is not None:
             raise Suspended(sentence)
-        self._requests.enter(job)
+        if not self._at_once(job):
+            self._requests.enter(job)
         self._units.probing(job.unit, now)
         return None
 

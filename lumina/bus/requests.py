@@ -87,16 +87,19 @@ class Requests:
         reactor: Any,
         watchers: Sequence[Watcher] = (),
         unsent: Callable[[Job], None] = lambda job: None,
+        wake: Callable[[], None] | None = None,
     ) -> None:
         """
         @param unsent: hears of each request that entered, and ended without
             having been sent.
+        @param wake: is called instead of ringing the bell.
         """
         self._port = port
         self._schedule = schedule
         self._reactor = reactor
         self._watchers = watchers
         self._unsent = unsent
+        self._wake = wake
         self._bell: DeferredQueue[None] = DeferredQueue(size=1)
         self.deepest = 0
         self._barriers: Counter[int] = Counter()
@@ -205,6 +208,9 @@ class Requests:
 
     def ring(self) -> None:
         """Wake whoever waits for the bell; once is enough for any number of rings."""
+        if self._wake is not None:
+            self._wake()
+            return
         with suppress(QueueOverflow):
             self._bell.put(None)
 

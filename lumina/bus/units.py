@@ -136,6 +136,13 @@ class Units:
         if known is not None:
             known.probing = known.paced = False
 
+    def reconnected(self, now: float) -> None:
+        """The way to the units is a new one: each that is suspended may be tried at once."""
+        for known in self._dead():
+            known.due = known.tried = now - FIRST_PAUSE
+            known.paced = False
+        self._free = min(self._free, now)
+
     def free_at(self, unit: int, function: int, now: float) -> float:
         """From when a request may be sent, for all that late replies can do to it; `now`: at once."""
         known = self._units.get(unit)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from lumina.config.devices import Device
 from lumina.config.listeners import Listener
 from lumina.config.polled import polled
 from lumina.config.ports import Port
@@ -13,6 +14,8 @@ def summary(config: Config) -> Iterator[str]:
     """One line for each thing that would run."""
     for key, port in config.ports.items():
         yield f"port {key}: {_line(port)}{_names(port)}"
+    for key, device in config.devices.items():
+        yield f"device {key}: {device.endpoint}{_names(device)}"
     for key, simulator in config.simulators.items():
         yield f"simulator {key}: preset {simulator.preset}, seed {simulator.seed}"
     if config.poll.devices:
@@ -34,8 +37,8 @@ def _line(port: Port) -> str:
     return f"{port.device} at {port.line}" if port.is_serial else port.device
 
 
-def _names(port: Port) -> str:
-    return f", also called {', '.join(port.names)}" if port.names else ""
+def _names(bus: Port | Device) -> str:
+    return f", also called {', '.join(bus.names)}" if bus.names else ""
 
 
 def _access(listener: Listener) -> str:

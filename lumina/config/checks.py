@@ -21,8 +21,8 @@ def problems(data: Any) -> Iterator[Problem]:
     """Each conflict, as the path of the later entry and a sentence."""
     if not isinstance(data, dict):
         return
-    if not any(data.get(section) for section in ("ports", "simulators", "poll")):
-        yield ("ports",), "there is nothing to share; configure a port or a simulator"
+    if not any(data.get(section) for section in ("ports", "devices", "simulators", "poll")):
+        yield ("ports",), "there is nothing to share; configure a port, a device or a simulator"
     if data.get("listen") == {}:
         yield ("listen",), "nobody could ask; leave it out for a text listener on loopback, or configure one"
     yield from _shared_devices(data)
@@ -32,7 +32,7 @@ def problems(data: Any) -> Iterator[Problem]:
 
 
 def names(data: Any) -> set[str]:
-    """What buses are called: keys of ports and simulators, devices, and other names."""
+    """What buses are called: keys of ports, devices and simulators, what they open, and other names."""
     return {name for name, _, _ in _claims(data)} if isinstance(data, dict) else set()
 
 
@@ -67,16 +67,27 @@ def _read(read: Any, entry: dict[Any, Any]) -> Endpoint | None:
 
 
 def _devices(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
-    """Each serial device: its path, who has it, and where that is said."""
+    """Each thing that only one can have: what it is, who has it, and where that is said."""
     for key, entry in _entries(data, "ports"):
         endpoint = _read(endpoints.client, entry)
         if endpoint:
-            device = endpoint.options.get("device", entry["endpoint"])
-            yield device, f"port '{key}'", ("ports", key, "endpoint")
+            yield _opened(endpoint, entry["endpoint"]), f"port '{key}'", ("ports", key, "endpoint")
+    for key, entry in _entries(data, "devices"):
+        endpoint = _read(endpoints.client, entry)
+        if endpoint:
+            yield _opened(endpoint, entry["endpoint"]), f"device '{key}'", ("devices", key, "endpoint")
     for key, entry in _entries(data, "listen"):
         endpoint = _endpoint(entry)
         if endpoint and "device" in endpoint.options:
             yield endpoint.options["device"], f"listener '{key}'", ("listen", key, "endpoint")
+
+
+def _opened(endpoint: Endpoint, text: str) -> str:
+    """A serial device by its path, a server by its host and port, however they are written."""
+    options = endpoint.options
+    if "host" in options and "port" in options:
+        return f"{options['host']}:{options['port']}"
+    return options.get("device", text)
 
 
 def _shared_devices(data: dict[Any, Any]) -> Iterator[Problem]:
@@ -89,20 +100,25 @@ def _shared_devices(data: dict[Any, Any]) -> Iterator[Problem]:
 
 def _claims(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
     """Each name of a bus: the name, whose it is, and where that is said."""
-    for key, entry in _entries(data, "ports"):
-        owner = f"port '{key}'"
-        yield key, owner, ("ports", key)
-        text = entry.get("endpoint")
-        if isinstance(text, str):
-            endpoint = _read(endpoints.client, entry)
-            device = endpoint.options.get("device", text) if endpoint else text
-            yield device, owner, ("ports", key, "endpoint")
-        listed = entry.get("names")
-        for index, name in enumerate(listed if isinstance(listed, list) else ()):
-            if isinstance(name, str):
-                yield name, owner, ("ports", key, "names", index)
+    for section, word in (("ports", "port"), ("devices", "device")):
+        for key, entry in _entries(data, section):
+            yield from _names(f"{word} '{key}'", (section, key), entry)
     for key, _ in _entries(data, "simulators"):
         yield key, f"simulator '{key}'", ("simulators", key)
+
+
+def _names(owner: str, path: Path, entry: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
+    """The claims of one port or device."""
+    yield str(path[-1]), owner, path
+    text = entry.get("endpoint")
+    if isinstance(text, str):
+        endpoint = _read(endpoints.client, entry)
+        device = endpoint.options.get("device", text) if endpoint else text
+        yield device, owner, (*path, "endpoint")
+    listed = entry.get("names")
+    for index, name in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(name, str):
+            yield name, owner, (*path, "names", index)
 
 
 def _shared_names(data: dict[Any, Any]) -> Iterator[Problem]:

@@ -5,15 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from lumina.config import endpoints
-from lumina.config.types import Baudrate, Name, Pause, Timeout, Unit, checked_by, line_of
+from lumina.config.types import Baudrate, Name, Pause, Timeout, Unit, checked_by, line_of, ordered
 from lumina.modbus.rtu import Line
 from lumina.plugins import Settings
-
-
-def _ordered(value: tuple[int, int]) -> tuple[int, int]:
-    if value[0] > value[1]:
-        raise ValueError(f"the lowest, {value[0]}, is above the highest, {value[1]}")
-    return value
 
 
 def _echo(value: object) -> object:
@@ -45,7 +39,7 @@ class Port(Settings):
 
     endpoint: Annotated[str, checked_by(endpoints.client)]
     names: Annotated[tuple[Name, ...], Field(strict=False)] = ()
-    baudrates: Annotated[tuple[Baudrate, Baudrate], Field(strict=False), AfterValidator(_ordered)] = (
+    baudrates: Annotated[tuple[Baudrate, Baudrate], Field(strict=False), AfterValidator(ordered)] = (
         300,
         921600,
     )

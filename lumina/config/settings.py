@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from lumina.access import Rule as Declared
 from lumina.config.access import Rule, placed
+from lumina.config.devices import Device
 from lumina.config.listeners import Listener, Text, by_kind
 from lumina.config.poll import Poll
 from lumina.config.ports import Port
@@ -34,6 +35,7 @@ class Config(Settings):
     """All of it. The sections keep the order of the file."""
 
     ports: dict[Key, Port] = Field(default_factory=dict)
+    devices: dict[Key, Device] = Field(default_factory=dict)
     simulators: dict[Key, Simulator] = Field(default_factory=dict)
     listen: dict[Key, Annotated[Listener, PlainValidator(by_kind)]] = Field(
         default_factory=_one_text_listener

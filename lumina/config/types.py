@@ -36,6 +36,13 @@ def _network(value: str) -> str:
     return value
 
 
+def ordered(value: tuple[int, int]) -> tuple[int, int]:
+    """A lowest and a highest: the condition that they stand in this order."""
+    if value[0] > value[1]:
+        raise ValueError(f"the lowest, {value[0]}, is above the highest, {value[1]}")
+    return value
+
+
 def checked_by(check: Callable[[str], object]) -> AfterValidator:
     """A condition of a string: what `check` raises is what is wrong with it."""
 

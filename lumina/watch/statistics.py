@@ -258,7 +258,12 @@ def _character(exchange: Exchange) -> float:
 
 
 def _wire_time(exchange: Exchange) -> float:
-    """Seconds in which bytes were on the wire, those before the request included."""
+    """
+    Seconds in which bytes were on the wire, those before the request included;
+    in a network, those that the request and its reply were under way.
+    """
+    if not exchange.baudrate:
+        return max(0.0, (exchange.last or exchange.sent) - exchange.sent)
     sending = exchange.ended - exchange.sent
     receiving = _character(exchange) * (exchange.stale + max(len(exchange.incoming), exchange.noise))
     if exchange.first is not None:

@@ -1,0 +1,345 @@
+"""
+One connection to a Modbus TCP device, and the exchanges on it.
+
+Each request has a transaction id of its own, and only a message that gives it
+back can be the reply (Messaging on TCP/IP Implementation Guide V1.0b, 4.4.2).
+So a late or doubled reply shifts nothing: once nobody waits for an id, what
+comes with it is counted and dropped. A Pipeline keeps no queue and decides
+nothing about what to send next: that is the Device's.
+"""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
+
+from lumina.bus.alarm import Alarm
+from lumina.bus.requests import Job
+from lumina.errors import BadReply, NoReply, PortLost, Sent
+from lumina.modbus import mbap
+from lumina.modbus.pdu import Request
+
+#: After so many silences in a row with nothing under way the connection is not trusted any more.
+SILENCES = 3
+
+#: Seconds that a reply may take that has begun in time.
+UNDER_WAY = 0.5
+
+#: Bytes taken in one turn of the reactor: a flood of small messages costs the others little.
+READ_LIMIT = 4096
+
+#: Requests given up whose late replies are still known, and stray frames that are kept for the record.
+_ABANDONED, _KEPT = 256, 64
+
+#: Keepalive: a device that has vanished is noticed within half a minute.
+_KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+
+_LAST_ID = 0xFFFF
+_EXCEPTION = 0x80
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """
+    One exchange under way.
+
+    @ivar party: the jobs that it answers; the first is why it was sent.
+    @ivar pdu: of the request.
+    @ivar wait: seconds for which the reply is waited for.
+    @ivar trial: how often the same was sent before.
+    @ivar outgoing: the ADU.
+    @ivar due: when the reply must have begun.
+    @ivar incoming: messages with its transaction id, the reply included.
+    @ivar complaint: why the last of them was not the reply.
+    """
+
+    party: list[Job]
+    unit: int
+    request: Request
+    pdu: bytes
+    wait: float
+    trial: int = 0
+    outgoing: bytes = b""
+    sent: float = 0.0
+    due: float = 0.0
+    first: float | None = None
+    incoming: bytes = b""
+    complaint: str = ""
+    broken_off: bool = False
+
+
+@dataclass(slots=True)
+class Strays:
+    """
+    What has come since the last exchange ended and belongs to none. A frame is
+    the unit id and the PDU.
+
+    @ivar late: replies to requests that were given up.
+    @ivar foreign: other messages; beyond the first 64 their bytes are noise.
+    @ivar stale: bytes that came while nothing was asked.
+    """
+
+    late: list[bytes] = field(default_factory=list)
+    foreign: list[bytes] = field(default_factory=list)
+    stale: int = 0
+    noise: int = 0
+
+
+class Pipeline(Protocol):
+    """
+    One connection.
+
+    @ivar flights: exchanges under way, by transaction id, oldest first.
+    @ivar strays: for the next exchange to report; `None`: there are none.
+    @ivar heard: whether anything has come on this connection.
+    @ivar gone: whether nothing can be sent any more.
+    @ivar interrupted: whether exchanges were under way when the connection was lost.
+    @ivar last_id: the transaction id that was used last.
+    @ivar lost: fires with the reason when the connection is gone.
+    """
+
+    def __init__(
+        self,
+        clock: Any,
+        last_id: int,
+        landed: Callable[[Flight, bytes, Sent | None], None],
+        late: Callable[[bytes], None],
+    ) -> None:
+        """
+        @param clock: monotonic time and timers.
+        @param landed: takes an exchange that is over, with the PDU that came or why none did.
+        @param late: hears of each reply to a request that was given up.
+        """
+        self.flights: dict[int, Flight] = {}
+        self.strays: Strays | None = None
+        self.heard = self.gone = self.interrupted = False
+        self.last_id = last_id
+        self.lost: Deferred[str] = Deferred()
+        self._clock = clock
+        self._landed = landed
+        self._late = late
+        self._frames = mbap.Frames()
+        self._alien = 0
+        self._abandoned: dict[int, int] = {}
+        self._deadline = Alarm(clock)
+        self._armed = inf
+        self._silences = 0
+        self._silent_since = 0.0
+        self._reason = ""
+        self._direct: Connection | None = None
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        if isinstance(transport, Connection) and not transport.TLS:
+            self._direct = transport
+        transport.bufferSize = READ_LIMIT
+        tune(transport)
+
+    def send(self, flight: Flight) -> None:
+        """Send a request now, and look for its reply."""
+        transaction = self._new_id()
+        now = self._clock.seconds()
+        flight.outgoing = mbap.encode(transaction, flight.unit, flight.pdu)
+        flight.sent, flight.due = now, now + flight.wait
+        self.flights[transaction] = flight
+        if flight.due < self._armed:
+            self._arm(flight.due)
+        self._write(flight.outgoing)
+
+    def broadcast(self, flight: Flight) -> None:
+        """Send a request to which nobody replies; what comes all the same is dropped."""
+        transaction = self._new_id()
+        flight.outgoing = mbap.encode(transaction, flight.unit, flight.pdu)
+        flight.sent = flight.due = self._clock.seconds()
+        self._abandon(transaction, flight.unit)
+        self._write(flight.outgoing)
+        self._landed(flight, b"", None)
+
+    def close(self, reason: str = "") -> None:
+        """
+        Give the connection up; exchanges under way end as lost.
+
+        A device that has everything is told politely; one that may be gone is not waited for.
+        """
+        polite = not self.gone and not self.flights and not ISSLTransport.providedBy(self.transport)
+        self.gone = True
+        self._reason = self._reason or reason
+        transport: Any = self.transport
+        if polite and not self._silences:
+            transport.loseConnection()
+        else:
+            transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard = True
+        self._silences = 0
+        if not self.flights:
+            self._stray().stale += len(data)
+        try:
+            messages = self._frames.received(data)
+        except mbap.LyingLength as lie:
+            self._take(lie.before)
+            self._unreadable(str(lie))
+            return
+        self._take(messages)
+        if self._frames.alien != self._alien:
+            self._alien = self._frames.alien
+            for flight in self.flights.values():
+                flight.complaint = flight.complaint or "a message of another protocol than Modbus came"
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.gone = True
+        self.interrupted = bool(self.flights)
+        self._deadline.cancel()
+        gone = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
+        flights, self.flights = self.flights, {}
+        for flight in flights.values():
+            self._landed(flight, b"", PortLost("the connection was lost in mid-exchange"))
+        self.lost.callback(self._reason or gone)
+
+    # What comes.
+
+    def _take(self, messages: list[mbap.ADU]) -> None:
+        for adu in messages:
+            flight = self.flights.get(adu.transaction)
+            if flight is None:
+                self._astray(adu)
+                continue
+            flight.incoming += mbap.encode(*adu)
+            if flight.first is None:
+                flight.first = self._clock.seconds()
+            complaint = _misfit(flight, adu.unit, adu.pdu)
+            if complaint:
+                flight.complaint = complaint
+                self._foreign(adu)
+            else:
+                del self.flights[adu.transaction]
+                self._landed(flight, adu.pdu, None)
+
+    def _astray(self, adu: mbap.ADU) -> None:
+        frame = bytes((adu.unit,)) + adu.pdu
+        if self._abandoned.get(adu.transaction) == adu.unit:
+            del self._abandoned[adu.transaction]
+            self._stray().late.append(frame)
+            self._late(frame)
+            return
+        for flight in self.flights.values():
+            due = int.from_bytes(flight.outgoing[:2], "big")
+            flight.complaint = (
+                flight.complaint or f"a reply to transaction {adu.transaction} came, {due} fits"
+            )
+        if self.flights:
+            self._foreign(adu)
+
+    def _foreign(self, adu: mbap.ADU) -> None:
+        strays = self._stray()
+        if len(strays.foreign) < _KEPT:
+            strays.foreign.append(bytes((adu.unit,)) + adu.pdu)
+        else:
+            strays.noise += mbap.HEADER + len(adu.pdu)
+
+    def _stray(self) -> Strays:
+        if self.strays is None:
+            self.strays = Strays()
+        return self.strays
+
+    def _unreadable(self, sentence: str) -> None:
+        self.gone = True
+        flights, self.flights = self.flights, {}
+        for flight in flights.values():
+            self._landed(flight, b"", BadReply(sentence))
+        self.close(sentence)
+
+    # What goes.
+
+    def _new_id(self) -> int:
+        """Never 0: devices that ignore transaction ids answer with it."""
+        while True:
+            self.last_id = self.last_id % _LAST_ID + 1
+            if self.last_id not in self.flights and self.last_id not in self._abandoned:
+                return self.last_id
+
+    def _write(self, data: bytes) -> None:
+        """
+        Hand bytes to the system at once if it takes them: the reactor's own way
+        costs two more system calls and a turn.
+        """
+        if self._direct is not None:
+            count = self._direct.writeSomeData(data)
+            if count == len(data):
+                return
+            self._direct = None  # from now on there may be bytes that wait
+            if isinstance(count, int):
+                data = data[count:]
+        assert self.transport is not None
+        self.transport.write(data)
+
+    # What does not come.
+
+    def _arm(self, due: float) -> None:
+        """There is one alarm for all: it is set for the first that is due, and left when that is over."""
+        self._armed = due
+        self._deadline.set(due, self._rung)
+
+    def _rung(self) -> None:
+        self._armed = inf
+        now = self._clock.seconds() + 1e-9
+        begun = bool(self._frames)
+        for transaction, flight in list(self.flights.items()):
+            if transaction in self.flights and flight.due + (UNDER_WAY if begun else 0.0) <= now:
+                del self.flights[transaction]
+                self._abandon(transaction, flight.unit)
+                self._give_up(flight, begun)
+        later = [flight.due + (UNDER_WAY if flight.due <= now else 0.0) for flight in self.flights.values()]
+        if later and min(later) < self._armed:
+            self._arm(min(later))
+        if self._silences >= SILENCES and not self.flights and not self.gone:
+            self.close(f"nothing came in answer to {self._silences} requests; connecting anew")
+
+    def _abandon(self, transaction: int, unit: int) -> None:
+        self._abandoned[transaction] = unit
+        if len(self._abandoned) > _ABANDONED:
+            del self._abandoned[next(iter(self._abandoned))]
+
+    def _give_up(self, flight: Flight, begun: bool) -> None:
+        if flight.complaint:
+            self._landed(flight, b"", BadReply(flight.complaint))
+        elif begun:
+            flight.broken_off = True
+            self._landed(flight, b"", BadReply("a message has begun, and not come to its end"))
+        else:
+            if flight.sent >= self._silent_since:
+                self._silences += 1
+                self._silent_since = self._clock.seconds()
+            self._landed(flight, b"", NoReply())
+
+
+def tune(transport: Any) -> None:
+    """Send small messages at once, and notice a peer that has vanished; nothing, where it is no TCP."""
+    handle = getattr(transport, "socket", None)
+    if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
+        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            handle.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _misfit(flight: Flight, unit: int, pdu: bytes) -> str:
+    """Why a message with the right transaction id is not the reply; empty: it is."""
+    if unit != flight.unit:
+        return f"unit {unit} replied instead of unit {flight.unit}"
+    if pdu[0] == flight.request.function | _EXCEPTION and len(pdu) == 2:
+        return ""
+    try:
+        flight.request.check(pdu)
+    except BadReply as error:
+        return str(error)
+    return ""
