@@ -33,11 +33,9 @@ MAY_IMPORT = {
     "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "tap"},
 }
 
-PURE = (
-    LOW
-    | {"readings", "commands", "access", "bus.schedule", "bus.turns", "bus.unit", "bus.units", "poll.plan"}
-    | DECLARATIONS
-)
+PLANNING = {"poll.block", "poll.costs", "poll.cycle", "poll.knowledge", "poll.plan", "poll.spans"}
+BUS = {"bus.schedule", "bus.turns", "bus.unit", "bus.units"}
+PURE = LOW | {"readings", "commands", "access"} | BUS | PLANNING | DECLARATIONS
 
 # Where a pure module would meet an event loop, the clock, a file, or the machine.
 WAITS = {"twisted", "zope", "asyncio", "concurrent", "multiprocessing", "queue", "sched", "threading"}

@@ -191,7 +191,7 @@ class Format:
         number: float = struct.unpack(code, data)[0]
         if not math.isfinite(number):
             return number
-        return self._scale_float(_shortest(number, code, digits))
+        return self._scale_float(shortest(number, code, digits))
 
     def _scale_float(self, number: float) -> float:
         if not self._scaled:
@@ -254,7 +254,7 @@ def _decimal(value: Value | Decimal) -> Decimal:
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
-def _shortest(number: float, code: str, digits: int) -> float:
+def shortest(number: float, code: str, digits: int) -> float:
     """
     The shortest decimal that becomes this number in its own width.
 

@@ -1,0 +1,272 @@
+"""
+One round of questions to a device, whatever it answers.
+
+What is refused is taken apart until the bad register is alone, and the others
+are read in the same cycle. What is met with silence is split at its gaps
+first: cheap meters do not answer to what they do not like. Each point that is
+due comes out exactly once, as a reading that is good or says why it is not.
+Pure: whoever asks reports what came.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
+from lumina.poll.block import Block
+from lumina.poll.knowledge import Ban, Gate
+from lumina.poll.plan import Plan
+from lumina.poll.spans import Gap, Span, gap
+from lumina.readings import Reading
+
+#: Silences in a row, without an answer before or between, after which a device is
+#: taken for dead in this cycle; the second figure is for one that never answered.
+STRIKES, FIRST_STRIKES = 2, 3
+
+
+class _Mute(NamedTuple):
+    """A block that met with silence."""
+
+    block: Block
+    error: LuminaError
+
+
+#: Exceptions that say that the request should have been another one: illegal data address, and value.
+_DIVIDES = (0x02, 0x03)
+
+
+@dataclass(slots=True)
+class _Split:
+    """
+    A block that failed, and was asked again in parts.
+
+    @ivar gaps: between the parts; they are to blame if every part is answered.
+    @ivar waiting: parts that were not asked yet.
+    """
+
+    gaps: tuple[Gap, ...]
+    waiting: int
+    sound: bool = True
+
+
+class Cycle:
+    """
+    A cycle of one plan.
+
+    Ask `next` for a block, ask the device, and report with `answered` or
+    `failed`, one block at a time, until there is none; then `close`. These three give the
+    readings that are settled; together they are one for each point that was due.
+
+    @ivar asked: how many blocks were given.
+    @ivar answers: how many of them the device answered, refusals included.
+    """
+
+    def __init__(self, plan: Plan, now: float, due: tuple[int, ...] | None = None) -> None:
+        """
+        @param now: monotonic seconds.
+        @param due: the points that are due, by their place; `None`: all.
+        """
+        round = plan.round(now, due)
+        self.asked = self.answers = 0
+        self._plan, self._knowledge = plan, plan.knowledge
+        self._queue = deque(round.blocks)
+        self._banned = round.banned
+        self._splits: dict[Block, _Split] = {}
+        self._mute: list[_Mute] = []
+        self._lost: list[_Mute] = []
+        self._silences = 0
+        self._careful = False
+
+    def next(self, now: float) -> Block | None:
+        """The block to ask now; `None`: there is none, or the device is taken for dead."""
+        if not self._queue and self._mute:
+            self._divide_mute(now)
+        if not self.answers and self._silences >= self._strikes:
+            return None
+        while self._queue:
+            block = self._queue.popleft()
+            if not (self._careful and self._untried(block, now)):
+                self.asked += 1
+                return block
+            self._queue.extendleft(reversed(self._split_at_gaps(block, now)))
+        return None
+
+    def answered(
+        self, block: Block, pdu: bytes, now: float, at: float, seconds: float | None = None
+    ) -> list[Reading]:
+        """
+        A sound reply came.
+
+        @param now: monotonic seconds.
+        @param at: when it was read, in seconds since 1970.
+        @param seconds: how long the exchange took; `None`: it says nothing of
+            what requests cost, as when it was shared or answered from memory.
+        """
+        self.answers += 1
+        self._knowledge.answered(block.place, block.gaps, block.cuts, block.spans)
+        if seconds is not None:
+            self._plan.costs.learn(block.weight, seconds)
+        if self._splits:
+            self._settle(block, True, now)
+        return block.readings(pdu, at)
+
+    def failed(self, block: Block, error: LuminaError, now: float, at: float) -> list[Reading]:
+        """
+        No sound reply came.
+
+        @return: what is settled by it; nothing, if it will be asked in another way.
+        """
+        if isinstance(error, NoReply | BadReply):
+            self._silent(block, error, now)
+            return []
+        if isinstance(error, ExceptionReply):
+            self.answers += 1
+            if error.code in _DIVIDES:
+                return self._refused(block, error, now, at)
+        self._settle(block, False, now)
+        return self._bad(block.points, error, at)
+
+    def close(self, now: float, at: float, error: LuminaError | None = None) -> list[Reading]:
+        """
+        The cycle is over: the readings of all points that are not settled.
+
+        @param error: why those that were not asked will not be; `None`: as the last that failed.
+        """
+        lost = self._lost + self._mute
+        found = [self._held(index, ban, now, at) for index, ban in self._banned]
+        for block, silence in lost:
+            found += self._bad(block.points, silence, at)
+            if self.answers:
+                self._remember(block, silence, now)
+        why = error or (lost[-1].error if lost else NoReply("the device was not asked"))
+        for block in self._queue:
+            found += self._bad(block.points, why, at)
+        self._banned, self._lost, self._mute = (), [], []
+        self._queue.clear()
+        return found
+
+    @property
+    def _strikes(self) -> int:
+        return STRIKES if self._knowledge.answers else FIRST_STRIKES
+
+    def _refused(self, block: Block, error: ExceptionReply, now: float, at: float) -> list[Reading]:
+        if len(block.spans) > 1:
+            cut = self._middle(block.spans)
+            blamed = (gap(block.spans[cut - 1], block.spans[cut]),)
+            halves = self._split(block, (block.spans[:cut], block.spans[cut:]), blamed, now)
+            self._queue.extendleft(reversed(halves))
+            return []
+        self._settle(block, False, now)
+        (span,) = block.spans
+        self._knowledge.failed(span, error.word, str(error), now, silent=False)
+        self._queue.extendleft(self._plan.block((each,)) for each in reversed(span.inner))
+        return self._bad(span.members, error, at)
+
+    def _silent(self, block: Block, error: LuminaError, now: float) -> None:
+        self._silences += isinstance(error, NoReply)
+        if _apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
+            self._careful = True
+            self._queue += self._split_at_gaps(block, now)
+        else:
+            self._settle(block, False, now)
+            self._mute.append(_Mute(block, error))
+
+    def _divide_mute(self, now: float) -> None:
+        """
+        What met with silence may hold one register that the device does not like.
+
+        That is worth finding out while it answers others. If it never answered
+        anything yet, one block is worth it.
+        """
+        tried = 0
+        for mute in self._mute:
+            block = mute.block
+            known = self._knowledge.whole(block.place) and not self._knowledge.misses(block.place)
+            hopeless = not self.answers and (self._knowledge.answers or tried)
+            if len(block.spans) == 1 or known or hopeless:
+                self._lost.append(mute)
+                continue
+            tried += 1
+            cut = self._middle(block.spans)
+            self._queue += self._split(block, (block.spans[:cut], block.spans[cut:]), (), now)
+        self._mute = []
+
+    def _split_at_gaps(self, block: Block, now: float) -> list[Block]:
+        blamed = tuple(each for each in block.gaps if self._knowledge.gate(each, now) is not Gate.OPEN)
+        return self._split(block, _runs(block.spans), blamed or block.gaps, now)
+
+    def _split(
+        self, block: Block, parts: Sequence[Sequence[Span]], blamed: tuple[Gap, ...], now: float
+    ) -> list[Block]:
+        """
+        @param blamed: what is to blame if all parts are answered; of a block that was read
+            before, only when it fails again and again.
+        """
+        self._settle(block, False, now)
+        blocks = [self._plan.block(part) for part in parts]
+        if self._knowledge.whole(block.place) and self._knowledge.missed(block.place) < 2:
+            blamed = ()
+        split = _Split(blamed, len(blocks))
+        self._splits.update(dict.fromkeys(blocks, split))
+        return blocks
+
+    def _settle(self, block: Block, sound: bool, now: float) -> None:
+        """What an attempt says of the block that it was a part of."""
+        split = self._splits.pop(block, None)
+        if split is None:
+            return
+        split.waiting -= 1
+        split.sound &= sound
+        if split.sound and not split.waiting and split.gaps:
+            self._knowledge.apart(split.gaps, now)
+
+    def _untried(self, block: Block, now: float) -> bool:
+        """Whether it reads across a gap that was never read."""
+        return _apart(block.spans) and any(
+            self._knowledge.gate(each, now) is not Gate.OPEN for each in block.gaps
+        )
+
+    def _middle(self, several: Sequence[Span]) -> int:
+        """Where to cut: at the gap nearest to the middle that was not read yet, else in the middle."""
+        middle = len(several) / 2
+        cuts = range(1, len(several))
+        strange = [cut for cut in cuts if not self._knowledge.proven(*gap(several[cut - 1], several[cut]))]
+        return min(strange or cuts, key=lambda cut: abs(cut - middle))
+
+    def _remember(self, block: Block, error: LuminaError, now: float) -> None:
+        """Silence, while the device answers others."""
+        if len(block.spans) == 1:
+            self._knowledge.failed(block.spans[0], error.word, _reason(error), now, silent=True)
+        else:
+            self._knowledge.missed(block.place)
+
+    def _bad(self, points: Sequence[int], error: LuminaError, at: float) -> list[Reading]:
+        reason = _reason(error)
+        return [Reading(self._plan.points[index], None, at, error.word, reason) for index in points]
+
+    def _held(self, index: int, ban: Ban, now: float, at: float) -> Reading:
+        reason = (
+            f"{ban.reason}; {ban.failures} times in a row, and it is asked again in {ban.until - now:.0f} s"
+        )
+        return Reading(self._plan.points[index], None, at, ban.word, reason)
+
+
+def _apart(several: Sequence[Span]) -> bool:
+    """Whether there are gaps between spans."""
+    return any(before.end < after.start for before, after in pairwise(several))
+
+
+def _runs(several: Sequence[Span]) -> list[list[Span]]:
+    """The spans, parted at each gap."""
+    found: list[list[Span]] = [[several[0]]]
+    for span in several[1:]:
+        if found[-1][-1].end < span.start:
+            found.append([])
+        found[-1].append(span)
+    return found
+
+
+def _reason(error: LuminaError) -> str:
+    return str(error) or error.word

@@ -1,0 +1,176 @@
+"""
+What is known of a device's registers: which were read, which not, and together with what.
+
+Nothing is held against a register for ever, and nothing against one that ever
+answered, but that it is asked alone while it refuses. Pure: the time is passed in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from lumina.poll.spans import Gap, Span
+
+#: Seconds that the first ban lasts; each further one lasts twice as long as the one before it, ...
+BAN = 600.0
+#: ... up to this.
+LONGEST_BAN = 86400.0
+
+#: How often a register must be refused, alone, before it is left out for a while;
+REFUSALS = 2
+#: and how often it must be silent, alone, while its device answers.
+SILENCES = 3
+
+Place = tuple[str, int, int]
+
+
+class Gate(Enum):
+    """Whether a gap may be read across."""
+
+    OPEN = "open"
+    UNTRIED = "untried"
+    SHUT = "shut"
+    DUE = "due"  # it was shut, and its time is over
+
+
+@dataclass(slots=True)
+class Ban:
+    """
+    What is held against a register or a gap.
+
+    @ivar failures: in a row.
+    @ivar until: when it may be asked again, in monotonic seconds; 0: it is not banned.
+    @ivar word: of the last failure.
+    @ivar reason: of the last failure.
+    @ivar silent: nothing came; else it was refused.
+    """
+
+    failures: int = 0
+    until: float = 0.0
+    word: str = ""
+    reason: str = ""
+    silent: bool = False
+
+    def fail(self, now: float, confirmations: int) -> None:
+        """It has failed once more; it is banned from so many failures on."""
+        self.failures += 1
+        beyond = self.failures - confirmations
+        if beyond >= 0:
+            self.until = now + min(BAN * 2.0 ** min(beyond, 20), LONGEST_BAN)
+
+
+class Knowledge:
+    """
+    What is known of one device.
+
+    @ivar version: changes whenever something was learnt that a plan must heed.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._readable: dict[str, set[int]] = {}
+        self._whole: set[Place] = set()
+        self._gaps: dict[Gap, Ban] = {}
+        self._spans: dict[Place, Ban] = {}
+        self._misses: dict[Place, int] = {}
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has ever been read."""
+        return bool(self._readable)
+
+    def proven(self, table: str, start: int, end: int) -> bool:
+        """Whether each of these registers has been read at some time, in some way."""
+        readable = self._readable.get(table, set())
+        return (table, start, end) in self._whole or readable.issuperset(range(start, end))
+
+    def whole(self, place: Place) -> bool:
+        """Whether just this request was answered before."""
+        return place in self._whole
+
+    def gate(self, gap: Gap, now: float) -> Gate:
+        """Whether a gap may be read across: what is wrong with a part of it is wrong with it."""
+        bans = [
+            ban
+            for shut, ban in self._gaps.items()
+            if shut.table == gap.table and gap.start <= shut.start and shut.end <= gap.end
+        ]
+        if bans:
+            return Gate.SHUT if any(ban.until > now for ban in bans) else Gate.DUE
+        return Gate.OPEN if self.proven(*gap) else Gate.UNTRIED
+
+    def shut_until(self, gap: Gap) -> float:
+        """When the last ban on a gap, or on a part of it, ends or has ended; 0: there is none."""
+        inside = (
+            ban.until
+            for shut, ban in self._gaps.items()
+            if shut.table == gap.table and gap.start <= shut.start and shut.end <= gap.end
+        )
+        return max(inside, default=0.0)
+
+    def suspect(self, span: Span) -> Ban | None:
+        """What is held against a span, which then is asked alone; its ban may be over, or not have begun."""
+        return self._spans.get((span.table, span.start, span.end))
+
+    def next_change(self, now: float) -> float:
+        """When the next ban ends, in monotonic seconds."""
+        bans = (*self._gaps.values(), *self._spans.values())
+        return min((ban.until for ban in bans if ban.until > now), default=float("inf"))
+
+    def answered(self, place: Place, gaps: Iterable[Gap], cuts: Iterable[Gap], parts: Iterable[Span]) -> None:
+        """
+        A request was answered.
+
+        @param gaps: what it read that nobody wants.
+        @param cuts: where its spans touch.
+        @param parts: its spans.
+        """
+        if self._misses:
+            self._misses.pop(place, None)
+        if place in self._whole and not self._gaps and not self._spans:
+            return
+        table, start, end = place
+        self._readable.setdefault(table, set()).update(range(start, end))
+        if place not in self._whole:
+            self._whole.add(place)
+            self.version += any(True for _ in gaps)
+        for crossed in (*gaps, *cuts):
+            self.version += self._gaps.pop(crossed, None) is not None
+        for span in parts:
+            self.version += self._spans.pop((span.table, span.start, span.end), None) is not None
+
+    def apart(self, gaps: Iterable[Gap], now: float) -> None:
+        """What lies on both sides was read, but not across these gaps, which may be empty."""
+        for gap in gaps:
+            self._gaps.setdefault(gap, Ban()).fail(now, 1)
+            self.version += 1
+
+    def failed(self, span: Span, word: str, reason: str, now: float, silent: bool) -> None:
+        """
+        A span that was asked alone was refused, or silent while its device answers others.
+
+        One that ever answered is never banned.
+        """
+        known = self.proven(span.table, span.start, span.end)
+        if silent and known:
+            return
+        ban = self._spans.setdefault((span.table, span.start, span.end), Ban())
+        ban.word, ban.reason, ban.silent = word, reason, silent
+        if known:
+            ban.failures += 1
+        else:
+            ban.fail(now, SILENCES if silent else REFUSALS)
+        self.version += 1
+
+    def misses(self, place: Place) -> int:
+        """How often in a row a request has failed while its device answers others."""
+        return self._misses.get(place, 0)
+
+    def missed(self, place: Place) -> int:
+        """
+        A request has failed while its device answers others.
+
+        @return: how often in a row.
+        """
+        self._misses[place] = self._misses.get(place, 0) + 1
+        return self._misses[place]

@@ -1,0 +1,228 @@
+"""
+From points to the fewest requests at the least cost.
+
+A `Plan` belongs to one device and lives as long as its configuration. Each
+cycle it gives the blocks to be asked, made anew only when what is known of the
+device, or what requests cost, has changed enough to matter. Pure.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from lumina.errors import BadRequest
+from lumina.modbus.pdu import (
+    MAX_READ_BITS,
+    MAX_READ_REGISTERS,
+)
+from lumina.poll.block import Block
+from lumina.poll.costs import Costs
+from lumina.poll.knowledge import Ban, Gate, Knowledge
+from lumina.poll.spans import Gap, Span, cover, gap, in_registers, nested, spans
+from lumina.readings import Point, decoder
+
+#: The plan is made anew when a request's cost in registers is so many times what it was, or a part.
+DRIFT = 1.25
+
+#: Registers whose ban is over that are asked again in one cycle.
+PROBES = 8
+#: The same of those that it met with silence, each of which costs a timeout.
+SILENT_PROBES = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What a device can do.
+
+    @ivar max_registers: in one request, 1 to 125.
+    @ivar max_bits: in one request, 1 to 2000.
+    @ivar forbid_gaps: never read what lies between points.
+    """
+
+    max_registers: int = MAX_READ_REGISTERS
+    max_bits: int = MAX_READ_BITS
+    forbid_gaps: bool = False
+
+    def of(self, table: str) -> int:
+        """Registers or bits in one request."""
+        return self.max_registers if in_registers(table) else self.max_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """
+    What is to be asked in one cycle.
+
+    @ivar blocks: in the order in which to ask.
+    @ivar banned: points that are not asked, by place, and what is held against them.
+    """
+
+    blocks: tuple[Block, ...]
+    banned: tuple[tuple[int, Ban], ...] = ()
+
+
+@dataclass(slots=True)
+class _Made:
+    """A round that was made before, and what it was made of."""
+
+    round: Round
+    version: int
+    ratio: float
+    until: float
+
+
+class Plan:
+    """
+    How the points of one device are read.
+
+    @ivar points: all of its points; others speak of them by their place.
+    @ivar knowledge: what is known of the device; may outlive the plan.
+    @ivar costs: what requests to it cost.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        limits: Limits = Limits(),
+        knowledge: Knowledge | None = None,
+        costs: Costs | None = None,
+        snapshots: Sequence[Sequence[int]] = (),
+    ) -> None:
+        """
+        @param snapshots: points, by their place, that must come from one request.
+        @raise BadRequest: a value or a snapshot does not fit into one request;
+            it names the points and the limit.
+        """
+        self.points = tuple(points)
+        self.limits = limits
+        self.knowledge = Knowledge() if knowledge is None else knowledge
+        self.costs = Costs.network() if costs is None else costs
+        self._snapshots = tuple(tuple(group) for group in snapshots)
+        self._decoders = [decoder(point) for point in self.points]
+        self._made: dict[tuple[int, ...] | None, _Made] = {}
+        for problem in problems(self.points, limits, self._snapshots):
+            raise BadRequest(problem)
+
+    def round(self, now: float, due: tuple[int, ...] | None = None) -> Round:
+        """
+        What is to be asked now.
+
+        @param now: monotonic seconds.
+        @param due: the points that are due, by place; `None`: all.
+        """
+        made = self._made.get(due)
+        if (
+            made is None
+            or made.version != self.knowledge.version
+            or now >= made.until
+            or not made.ratio / DRIFT <= self.costs.ratio <= made.ratio * DRIFT
+        ):
+            made = self._made[due] = self._make(now, due)
+        return made.round
+
+    def seconds(self, now: float, due: tuple[int, ...] | None = None) -> float:
+        """How long the round will take, if each block is answered at once."""
+        blocks = self.round(now, due).blocks
+        return self.costs.of(sum(block.weight for block in blocks), len(blocks))
+
+    def block(self, several: Sequence[Span]) -> Block:
+        """One request for these spans, which are neighbours."""
+        return Block(several, self.points, self._decoders)
+
+    def _make(self, now: float, due: tuple[int, ...] | None) -> _Made:
+        version, until = self.knowledge.version, self.knowledge.next_change(now)
+        wanted = range(len(self.points)) if due is None else due
+        several, alone, banned = self._sorted(spans(self.points, wanted, self._snapshots), now)
+        closed = self._closed(several, now)
+        found: list[list[Span]] = []
+        for table in dict.fromkeys(span.table for span in several):
+            unit = self.costs.register if in_registers(table) else self.costs.register / 16
+            mine = [span for span in several if span.table == table]
+            found += cover(mine, self.costs.request, unit, self.limits.of(table), closed)
+        found += [[span] for span in alone]
+        blocks = tuple(self.block(each) for each in found)
+        return _Made(Round(blocks, tuple(banned)), version, self.costs.ratio, until)
+
+    def _sorted(
+        self, several: Iterable[Span], now: float
+    ) -> tuple[list[Span], list[Span], list[tuple[int, Ban]]]:
+        """Spans to be read together, spans to be asked alone, and points not to be asked."""
+        together: list[Span] = []
+        alone: list[Span] = []
+        banned: list[tuple[Ban, Span]] = []
+        left = deque(several)
+        while left:
+            span = left.popleft()
+            ban = self.knowledge.suspect(span)
+            if ban is None:
+                together.append(span)
+                continue
+            left += span.inner
+            span = replace(span, inner=())
+            if ban.until:
+                banned.append((ban, span))
+            else:
+                alone.append(span)
+        over = sorted((each for each in banned if each[0].until <= now), key=lambda each: each[0].until)
+        probed = [each for each in over if not each[0].silent][:PROBES] + [
+            each for each in over if each[0].silent
+        ][:1]
+        alone += [span for _, span in probed]
+        held = [(index, ban) for ban, span in banned if (ban, span) not in probed for index in span.members]
+        return nested(together), alone, held
+
+    def _closed(self, several: Sequence[Span], now: float) -> Callable[[Gap], bool]:
+        """
+        What must not be read across.
+
+        Of the gaps whose ban is over one at a time is tried: then it is known
+        which one it was, if the trial fails.
+        """
+        between = [gap(*pair) for pair in pairwise(several) if pair[0].table == pair[1].table]
+        gates = {each: self.knowledge.gate(each, now) for each in between}
+        due = [each for each, gate in gates.items() if gate is Gate.DUE and self._worthwhile(each)]
+        retried = min(due, key=self.knowledge.shut_until, default=None)
+
+        def closed(each: Gap) -> bool:
+            if self.limits.forbid_gaps and each.start < each.end:
+                return True
+            gate = gates[each]
+            return gate is Gate.SHUT or (gate is Gate.DUE and each != retried)
+
+        return closed
+
+    def _worthwhile(self, each: Gap) -> bool:
+        unit = self.costs.register if in_registers(each.table) else self.costs.register / 16
+        return (each.end - each.start) * unit < self.costs.request
+
+
+def problems(
+    points: Sequence[Point], limits: Limits = Limits(), snapshots: Sequence[Sequence[int]] = ()
+) -> list[str]:
+    """What cannot be read at all, one sentence each."""
+    found = []
+    for point in points:
+        limit = limits.of(point.table)
+        if point.size > limit:
+            found.append(
+                f"{point.parameter}: it takes {point.size} registers, one request reads {limit} at most"
+            )
+    for group in snapshots:
+        names = ", ".join(points[index].parameter for index in group)
+        if len({points[index].table for index in group}) > 1:
+            found.append(f"snapshot of {names}: one request reads one table only")
+            continue
+        for span in spans(points, group, [group]):
+            limit = limits.of(span.table)
+            if span.end - span.start > limit:
+                found.append(
+                    f"snapshot of {names}: it takes {span.end - span.start} addresses from {span.start},"
+                    f" one request reads {limit} at most"
+                )
+            if span.gaps and limits.forbid_gaps:
+                found.append(
+                    f"snapshot of {names}: there are gaps between its points, and they are forbidden"
+                )
+    return found

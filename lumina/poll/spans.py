@@ -1,0 +1,150 @@
+"""
+What must be read whole, and which of it goes into one request.
+
+A span is what no request may cut: a value of several registers, values that
+share a register, a snapshot. A cover is a way to read all spans. Pure.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from lumina.readings import HOLDING, INPUT, Point
+
+
+class Gap(NamedTuple):
+    """
+    Between two spans: registers or bits that nobody wants, from `start` to before
+    `end`. It is empty where two spans touch: what does not go together may touch.
+    """
+
+    table: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """
+    What no request may cut: addresses from `start` to before `end`.
+
+    @ivar members: the points that need all of it, by their place in the list of points.
+    @ivar inner: what lies within it and can be read without it.
+    @ivar gaps: what lies within it and nobody wants: in snapshots only.
+    """
+
+    table: str
+    start: int
+    end: int
+    members: tuple[int, ...]
+    inner: tuple["Span", ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """All that are read with it."""
+        return self.members + tuple(point for span in self.inner for point in span.points)
+
+
+def spans(points: Sequence[Point], due: Iterable[int], snapshots: Sequence[Sequence[int]] = ()) -> list[Span]:
+    """
+    The spans of some points, by table and address, none within another.
+
+    @param due: which points, by their place in the list.
+    @param snapshots: points that must come from one request; those that are
+        not due are left out.
+    """
+    wanted = set(due)
+    found: dict[tuple[str, int, int], Span] = {}
+    for group in snapshots:
+        members = tuple(index for index in group if index in wanted)
+        if members:
+            wanted.difference_update(members)
+            _add(found, _snapshot(points, members))
+    for index in sorted(wanted):
+        point = points[index]
+        _add(found, Span(point.table, point.address, point.address + point.size, (index,)))
+    return nested(found.values())
+
+
+def nested(several: Iterable[Span]) -> list[Span]:
+    """The spans in order, with those that lie within another put into it."""
+    outer: list[Span] = []
+    for span in sorted(several, key=lambda each: (each.table, each.start, -each.end)):
+        last = outer[-1] if outer else None
+        if last is not None and last.table == span.table and span.end <= last.end:
+            outer[-1] = replace(last, inner=(*last.inner, span))
+        else:
+            outer.append(span)
+    return outer
+
+
+def gap(before: Span, after: Span) -> Gap:
+    """What lies between two spans of a table; spans that overlap have an empty gap at the later's start."""
+    return Gap(after.table, min(before.end, after.start), after.start)
+
+
+def cover(
+    several: Sequence[Span], request: float, unit: float, limit: int, closed: Callable[[Gap], bool]
+) -> list[list[Span]]:
+    """
+    The cheapest requests that read all spans of one table.
+
+    A dynamic program: the cheapest way to read the first n spans ends with one
+    request, for the last few of them. A request's cost is a constant, what
+    depends on its first span, and what depends on its last one; so the best
+    first span for each last one is the least of a sliding window, and the whole
+    takes time in proportion to the number of spans.
+
+    @param several: in order, none within another.
+    @param request: seconds for each request.
+    @param unit: seconds for each register or bit.
+    @param limit: registers or bits in one request; a longer span stands alone.
+    @param closed: whether a gap must not be read across.
+    """
+    best = [0.0]  # what the first n cost
+    first: list[int] = []  # with which span the request begins that ends with this one
+    window: deque[tuple[float, int]] = deque()  # first spans that are still possible; the best comes first
+    slack = 1e-6 * request  # of two that cost the same, the longer one
+    for index, span in enumerate(several):
+        if index and closed(gap(several[index - 1], span)):
+            window.clear()
+        value = best[index] - unit * span.start
+        while window and window[-1][0] > value + slack:
+            window.pop()
+        window.append((value, index))
+        while len(window) > 1 and span.end - several[window[0][1]].start > limit:
+            window.popleft()
+        value, begin = window[0]
+        best.append(value + request + unit * span.end)
+        first.append(begin)
+    found: list[list[Span]] = []
+    stop = len(several)
+    while stop:
+        begin = first[stop - 1]
+        found.append(list(several[begin:stop]))
+        stop = begin
+    return found[::-1]
+
+
+def _add(found: dict[tuple[str, int, int], Span], span: Span) -> None:
+    place = span.table, span.start, span.end
+    same = found.get(place)
+    found[place] = span if same is None else replace(same, members=same.members + span.members)
+
+
+def _snapshot(points: Sequence[Point], members: tuple[int, ...]) -> Span:
+    ordered = sorted((points[index].address, points[index].address + points[index].size) for index in members)
+    table, start, end = points[members[0]].table, ordered[0][0], ordered[0][0]
+    gaps = []
+    for begin, stop in ordered:
+        if begin > end:
+            gaps.append(Gap(table, end, begin))
+        end = max(end, stop)
+    return Span(table, start, end, members, gaps=tuple(gaps))
+
+
+def in_registers(table: str) -> bool:
+    """Whether a table has registers; the others have bits."""
+    return table in (HOLDING, INPUT)

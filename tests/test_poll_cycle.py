@@ -1,0 +1,254 @@
+"""A cycle of reads, whatever the device answers."""
+
+import struct
+from collections.abc import Collection, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from lumina.errors import ExceptionReply, NoReply, PortDown
+from lumina.modbus.values import Format
+from lumina.poll.block import Block
+from lumina.poll.costs import Costs
+from lumina.poll.cycle import Cycle
+from lumina.poll.knowledge import BAN, LONGEST_BAN
+from lumina.poll.plan import Limits, Plan
+from lumina.readings import HOLDING, Point, Reading
+
+WORD = Format("uint16")
+WALL = 1.7e9
+
+
+def point(address: int, size: int = 1) -> Point:
+    format = {1: WORD, 2: Format("uint32"), 4: Format("uint64")}[size]
+    return Point(1, f"at {address}" + (f", {size}" if size > 1 else ""), HOLDING, address, format)
+
+
+class Device:
+    """
+    Registers that hold their own address.
+
+    @ivar missing: registers that it refuses.
+    @ivar mute: registers that it does not answer to.
+    @ivar dead: it answers nothing.
+    @ivar longest: registers that it gives at once.
+    @ivar asked: the requests that came, as start and end.
+    """
+
+    def __init__(self, missing: Collection[int] = (), mute: Collection[int] = (), longest: int = 125) -> None:
+        self.missing, self.mute, self.longest = set(missing), set(mute), longest
+        self.dead = False
+        self.asked: list[tuple[int, int]] = []
+
+    def answer(self, block: Block) -> bytes:
+        self.asked.append((block.start, block.end))
+        addresses = range(block.start, block.end)
+        if self.dead or self.mute.intersection(addresses):
+            raise NoReply("nothing came")
+        if self.missing.intersection(addresses) or len(addresses) > self.longest:
+            raise ExceptionReply(block.request.function, 2)
+        return bytes((3, 2 * len(addresses))) + struct.pack(f">{len(addresses)}H", *addresses)
+
+
+def run(plan: Plan, device: Device, now: float = 0.0) -> dict[str, Reading]:
+    """One cycle; the readings by parameter, each of which comes once."""
+    device.asked.clear()
+    cycle, found = Cycle(plan, now), []
+    while block := cycle.next(now):
+        try:
+            pdu = device.answer(block)
+        except (NoReply, ExceptionReply) as error:
+            found += cycle.failed(block, error, now, WALL)
+        else:
+            found += cycle.answered(block, pdu, now, WALL)
+    found += cycle.close(now, WALL)
+    readings = {reading.point.parameter: reading for reading in found}
+    assert len(readings) == len(found) == len(plan.points), found
+    return readings
+
+
+def good(readings: dict[str, Reading]) -> set[int]:
+    """Addresses that were read."""
+    return {reading.point.address for reading in readings.values() if reading.quality == "good"}
+
+
+def plan_of(places: Sequence[tuple[int, int]], ratio: float = 40.0, limits: Limits = Limits()) -> Plan:  # noqa: B008
+    points = [point(address, size) for address, size in places]
+    return Plan(points, limits, costs=Costs(ratio / 1000, 0.001))
+
+
+class CycleTests(SynchronousTestCase):
+    def test_all_well(self) -> None:
+        """
+        One request reads what lies close together, gaps included.
+        """
+        plan, device = plan_of([(0, 1), (4, 2), (10, 1)]), Device()
+        readings = run(plan, device)
+        self.assertEqual(device.asked, [(0, 11)])
+        self.assertEqual([reading.value for reading in readings.values()], [0, 4 << 16 | 5, 10])
+        self.assertEqual({reading.at for reading in readings.values()}, {WALL})
+
+    def test_one_bad_register(self) -> None:
+        """
+        One bad register of 125 costs 15 requests at most, and the others are read in the same cycle.
+        """
+        for bad in (0, 1, 62, 77, 124):
+            plan, device = plan_of([(place, 1) for place in range(125)]), Device({bad})
+            readings = run(plan, device)
+            self.assertEqual(good(readings), set(range(125)) - {bad})
+            self.assertLessEqual(len(device.asked), 15)
+            self.assertEqual(readings[f"at {bad}"].value, None)
+            self.assertEqual(readings[f"at {bad}"].quality, "exception_02")
+            self.assertIn("illegal data address", readings[f"at {bad}"].reason)
+
+    def test_ban_ends(self) -> None:
+        """
+        A register that is refused twice is left out, and asked again later, each time after a longer while;
+        when it answers, all is forgotten.
+        """
+        plan, device = plan_of([(place, 1) for place in range(10)]), Device({5})
+        now = 0.0
+        for _ in range(2):
+            run(plan, device, now)
+            self.assertIn((5, 6), device.asked)
+            now += 1
+        for pause in (BAN, 2 * BAN, 4 * BAN):
+            readings = run(plan, device, now)
+            self.assertNotIn((5, 6), device.asked)
+            self.assertEqual(readings["at 5"].quality, "exception_02")
+            now += pause
+            run(plan, device, now)
+            self.assertIn((5, 6), device.asked)
+        device.missing.clear()
+        now += LONGEST_BAN
+        self.assertEqual(good(run(plan, device, now)), set(range(10)))
+        run(plan, device, now)
+        self.assertEqual(device.asked, [(0, 10)])
+
+    def test_answered_once(self) -> None:
+        """
+        A register that ever answered is never left out, only asked alone while it is refused.
+        """
+        plan, device = plan_of([(place, 1) for place in range(10)]), Device()
+        run(plan, device)
+        device.missing.add(5)
+        for cycle in range(10):
+            run(plan, device, float(cycle))
+            self.assertIn((5, 6), device.asked)
+        self.assertEqual(len(device.asked), 3)
+        device.missing.clear()
+        self.assertEqual(good(run(plan, device, 20.0)), set(range(10)))
+
+    def test_silent_gap(self) -> None:
+        """
+        A block with a gap that the device is silent to is split at its gaps; then it is not read that way
+        until the ban is over.
+        """
+        plan, device = plan_of([(0, 1), (5, 1), (9, 1)]), Device(mute={3})
+        self.assertEqual(good(run(plan, device)), {0, 5, 9})
+        self.assertEqual(device.asked, [(0, 10), (0, 1), (5, 6), (9, 10)])
+        run(plan, device, 1.0)
+        self.assertEqual(device.asked, [(0, 1), (5, 6), (9, 10)])
+        run(plan, device, 1 + BAN)
+        run(plan, device, 2 + BAN)
+        self.assertIn((5, 10), device.asked)
+
+    def test_one_trial_for_the_device(self) -> None:
+        """
+        After one gap has met with silence, other gaps of the device are not tried in the same cycle.
+        """
+        plan, device = plan_of([(0, 1), (5, 1), (500, 1), (505, 1)]), Device(mute={3, 503})
+        self.assertEqual(good(run(plan, device)), {0, 5, 500, 505})
+        self.assertEqual(device.asked, [(0, 6), (500, 501), (505, 506), (0, 1), (5, 6)])
+
+    def test_mute_register(self) -> None:
+        """
+        A register to which the device is silent is found by halves, and the others are read in the same
+        cycle.
+        """
+        plan, device = plan_of([(place, 1) for place in range(8)] + [(500, 1)]), Device(mute={5})
+        readings = run(plan, device)
+        self.assertEqual(good(readings), {0, 1, 2, 3, 4, 6, 7, 500})
+        self.assertEqual(readings["at 5"].quality, "timeout")
+        for cycle in range(3):
+            run(plan, device, float(cycle))
+        self.assertEqual(good(run(plan, device, 4.0)), {0, 1, 2, 3, 4, 6, 7, 500})
+        self.assertNotIn((5, 6), device.asked)
+
+    def test_dead_device(self) -> None:
+        """
+        A device that was read before and is dead costs two timeouts a cycle, and nothing is learnt from that.
+        """
+        plan, device = plan_of([(1000 * place, 2) for place in range(10)]), Device()
+        run(plan, device)
+        device.dead = True
+        for cycle in range(5):
+            readings = run(plan, device, float(cycle))
+            self.assertEqual(len(device.asked), 2)
+            self.assertEqual({reading.quality for reading in readings.values()}, {"timeout"})
+        device.dead = False
+        self.assertEqual(len(good(run(plan, device, 9.0))), 10)
+        self.assertEqual(len(device.asked), 10)
+
+    def test_give_up(self) -> None:
+        """
+        Whoever asks may stop: what is left says why.
+        """
+        plan = plan_of([(0, 1), (1000, 1), (2000, 1)])
+        cycle = Cycle(plan, 0.0)
+        block = cycle.next(0.0)
+        assert block is not None
+        error = PortDown("the port is unplugged")
+        readings = cycle.failed(block, error, 0.0, WALL) + cycle.close(0.0, WALL, error)
+        self.assertEqual([reading.quality for reading in readings], ["serial_error"] * 3)
+        self.assertEqual({reading.reason for reading in readings}, {"the port is unplugged"})
+
+    def test_longest(self) -> None:
+        """
+        A device that gives fewer registers at once than it should is asked for fewer.
+        """
+        plan, device = plan_of([(place, 1) for place in range(100)]), Device(longest=32)
+        self.assertEqual(len(good(run(plan, device))), 100)
+        for cycle in range(2):
+            run(plan, device, float(cycle))
+        self.assertEqual(len(device.asked), 4)
+
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 120), st.sampled_from((1, 2, 4))), min_size=1, max_size=30, unique=True
+        ),
+        st.sets(st.integers(0, 124), max_size=6),
+        st.sets(st.integers(0, 124), max_size=4),
+        st.floats(1, 300),
+        st.integers(4, 125),
+    )
+    def test_any_device(
+        self, places: list[tuple[int, int]], missing: set[int], mute: set[int], ratio: float, longest: int
+    ) -> None:
+        """
+        Whatever a device refuses: all that can be read is read in the same cycle, nothing is torn, and it
+        takes a bounded number of requests.
+        """
+        mute = mute - missing
+        plan = plan_of(places, ratio, Limits(max_registers=longest))
+        device = Device(missing, mute)
+        readable = {
+            address
+            for address, size in places
+            if not (missing | mute).intersection(range(address, address + size))
+        }
+        first = run(plan, device)
+        if not mute:
+            self.assertLessEqual(readable, good(first))
+        self.assertLessEqual(len(device.asked), 4 * len(places) + 2)
+        for start, end in device.asked:
+            self.assertLessEqual(end - start, longest)
+            for address, size in places:
+                outside = address + size <= start or end <= address
+                self.assertTrue(
+                    outside or start <= address or address in {each for each, _ in places}, "torn"
+                )
+        again = run(plan, device, 1.0)
+        if not mute:
+            self.assertLessEqual(readable, good(again))
