@@ -296,7 +296,7 @@ class ExampleTests(SynchronousTestCase):
         """
         text = re.sub(r"^( *)#(?! \S)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
         config = loads(text, "f")
-        self.assertEqual(list(config.listen), ["text", "line1"])
+        self.assertEqual(list(config.listen), ["text", "modbus", "line1"])
         self.assertEqual(config.ports["greenhouse"].units[18].turnaround, 0.05)
         self.assertEqual(config.simulators["plant"].preset, "greenhouse")
         self.assertEqual([device.device_id for device in config.poll.devices], [1, "pump 1"])

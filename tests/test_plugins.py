@@ -115,7 +115,10 @@ class ConfiguredTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.errors(SHOUTING.replace("shout", "x")),
-            ["f:2:20: listen.s.kind: no kind of listener is called 'x'; known: rtu-slave, shout, text"],
+            [
+                "f:2:20: listen.s.kind: no kind of listener is called 'x'; "
+                "known: modbus-tcp, rtu-slave, rtu-tcp, shout, text"
+            ],
         )
 
     def test_only_looked_up_when_needed(self) -> None:

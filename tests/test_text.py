@@ -14,16 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from lumina.errors import Denied, LuminaError, NoReply
+from lumina.frontends.connection import LINGER, UNREAD
 from lumina.frontends.telnet import TelnetFilter
-from lumina.frontends.text import (
-    BACKLOG,
-    LINE_LIMIT,
-    LINGER,
-    PATIENCE,
-    TURN_LINES,
-    UNREAD,
-    TextFactory,
-)
+from lumina.frontends.text import BACKLOG, LINE_LIMIT, PATIENCE, TURN_LINES, TextFactory
 from lumina.interfaces import Asker, PortStatistics, PortStatus, Terms, Times, Traffic, UnitStatistics
 from lumina.modbus.pdu import ReadHoldingRegisters
 from lumina.testing import FakeBus, FakeOverview, site
@@ -109,8 +102,9 @@ class TextCase(SynchronousTestCase):
         self.connection, self.socket = self.connect()
 
     def connect(self, host: str = "127.0.0.1") -> tuple[Any, Socket]:
-        socket = Socket()
-        connection = self.factory.buildProtocol(IPv4Address("TCP", host, 1234))
+        peer = IPv4Address("TCP", host, 1234)
+        socket = Socket(peerAddress=peer)
+        connection = self.factory.buildProtocol(peer)
         connection.makeConnection(socket)
         return connection, socket
 

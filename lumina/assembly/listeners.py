@@ -15,15 +15,23 @@ from lumina.access import Access, Rule
 from lumina.assembly.parts import Parts
 from lumina.bus.guard import Guard, Refusals
 from lumina.config import listeners as config
+from lumina.config.gateway import Gateway
+from lumina.frontends.framings import MBAP, RTU
+from lumina.frontends.gateway import GatewayFactory
 from lumina.frontends.priorities import Priorities
+from lumina.frontends.serving import Route, Serving
 from lumina.frontends.slave import Slave
 from lumina.frontends.text import TextFactory
 from lumina.interfaces import Asker, Bus, Priority, Site, Terms
 from lumina.services import Candid, Farewell, Listener
+from lumina.simulator.bank import Bank
 from lumina.simulator.faults import Faults
 
 #: Seconds that a serial master's request may wait for its turn on another bus.
 MASTER_PATIENCE = 1.0
+
+#: The unit id of a server itself; the specification has it answer 0 as well (Messaging Guide V1.0b, 4.4.1.2).
+ITSELF = 255
 
 
 def add(parts: Parts, listeners: Mapping[str, config.Listener], rules: Sequence[Rule] = ()) -> None:
@@ -39,7 +47,7 @@ def add(parts: Parts, listeners: Mapping[str, config.Listener], rules: Sequence[
             _slave(name, listener, guarded[listener.bus], parts.reactor).setServiceParent(parts.slaves)
             continue
         site = Site(name, parts.reactor, parts.wall, guarded, parts.overview)
-        factory = _factory(listener, site)
+        factory = _factory(listener, site, parts)
         Farewell(factory, parts.reactor).setServiceParent(parts.farewells)
         Listener(name, listener.address, factory, parts.reactor).setServiceParent(parts.listeners)
 
@@ -57,7 +65,7 @@ def _guarded(parts: Parts, access: Access) -> Mapping[str, Bus]:
     return {name: guards[id(bus)] for name, bus in parts.buses.items()}
 
 
-def _factory(listener: config.Listener, site: Site) -> IProtocolFactory:
+def _factory(listener: config.Listener, site: Site, parts: Parts) -> IProtocolFactory:
     if isinstance(listener, config.Text):
         return TextFactory(
             site,
@@ -67,14 +75,46 @@ def _factory(listener: config.Listener, site: Site) -> IProtocolFactory:
             idle=listener.idle,
             priorities=_priorities(listener),
         )
+    if isinstance(listener, Gateway):
+        return _gateway(listener, site, parts)
     assert isinstance(listener, config.Plugged)
     return plugins.front_ends()[listener.kind].factory(listener.settings, site)
 
 
-def _priorities(listener: config.Text) -> Priorities:
+def _gateway(listener: Gateway, site: Site, parts: Parts) -> GatewayFactory:
+    faults = Faults([fault.rule for fault in listener.faults], site.reactor.seconds)
+    serving = Serving(
+        routes=_routes(listener, site.buses, parts.buses),
+        framing=RTU if listener.kind == "rtu-tcp" else MBAP,
+        unknown=listener.exception,
+        confirms_broadcasts=listener.broadcast == "echo",
+        in_flight=listener.in_flight,
+        patience=listener.patience,
+        idle=listener.idle,
+        frame_timeout=listener.frame_timeout,
+        priorities=_priorities(listener),
+        faults=faults if listener.faults else None,
+    )
+    return GatewayFactory(site, serving, listener.connections, listener.connections_per_address)
+
+
+def _routes(
+    listener: Gateway, guarded: Mapping[str, Bus], buses: Mapping[str, Bus]
+) -> Sequence[Route | None]:
+    """The routes as configured; a simulator that is the default answers 0 as itself."""
+    targets = dict(listener.targets)
+    default = listener.routes.get("default")
+    if default is not None and isinstance(buses[default.bus], Bank):
+        targets.setdefault(0, (default.bus, ITSELF))
+    led = (targets.get(unit) for unit in range(256))
+    return [None if target is None else (guarded[target[0]], target[1]) for target in led]
+
+
+def _priorities(listener: config.Text | Gateway) -> Priorities:
+    by_type = listener.priority_by_type if isinstance(listener, config.Text) else {}
     return Priorities(
         Priority[listener.priority.upper()],
-        {label: Priority[each.upper()] for label, each in listener.priority_by_type.items()},
+        {label: Priority[each.upper()] for label, each in by_type.items()},
         {
             ip_network(network): Priority[each.upper()]
             for network, each in listener.priority_by_client.items()

@@ -97,6 +97,8 @@ class Fault(Settings):
     pause: Drawn | None = None
     again: Drawn | None = None
     gone: Annotated[float, Field(ge=0, le=_LONGEST)] = 0.0
+    transaction: Annotated[int, Field(ge=-65535, le=65535)] = 0
+    close: bool = False
 
     echo: bool = False
     babble: Bytes | None = None
@@ -106,15 +108,15 @@ class Fault(Settings):
     def _makes_sense(self) -> "Fault":
         if self.until is not None and self.until <= self.after:
             raise ValueError(f"until {self.until:g} s is not later than after {self.after:g} s")
-        if not self._given & (_EFFECTS | _OF_LINE.keys()):
+        if not self.given & (_EFFECTS | _OF_LINE.keys()):
             raise ValueError(
                 f"nothing goes wrong; say one of {', '.join(sorted(_EFFECTS | _OF_LINE.keys()))}"
             )
         for key, needed in (("pause", "pieces"), ("pace", "babble")):
-            if key in self._given and needed not in self._given:
+            if key in self.given and needed not in self.given:
                 raise ValueError(f"{key} means nothing without {needed}")
         for key, own in _OF_LINE.items():
-            if key in self._given and (others := self._given - {key} - own):
+            if key in self.given and (others := self.given - {key} - own):
                 raise ValueError(
                     f"{key} is of the whole line; {', '.join(sorted(others))} cannot be said with it"
                 )
@@ -139,14 +141,33 @@ class Fault(Settings):
             times=self.times,
             chance=self.chance,
         )
-        return Declared(
-            when, Effect(**{key: getattr(self, key) for key in self._given & _EFFECTS}), self.seed
-        )
+        return Declared(when, Effect(**{key: getattr(self, key) for key in self.given & _EFFECTS}), self.seed)
 
     @property
-    def _given(self) -> set[str]:
+    def given(self) -> set[str]:
         """The keys that say something other than what is meant without them."""
         return {key for key in self.model_fields_set if getattr(self, key) != Fault.model_fields[key].default}
+
+
+def on_serial_line(fault: Fault) -> Fault:
+    """@raise ValueError: it cannot go wrong on a serial line."""
+    return _apart(fault, {"transaction", "close"}, "a serial line")
+
+
+def on_modbus_tcp(fault: Fault) -> Fault:
+    """@raise ValueError: it cannot go wrong with Modbus TCP."""
+    return _apart(fault, {"bad_crc", "gone", "echo", "babble"}, "Modbus TCP")
+
+
+def on_rtu_tcp(fault: Fault) -> Fault:
+    """@raise ValueError: it cannot go wrong with RTU over TCP."""
+    return _apart(fault, {"transaction", "gone", "echo", "babble"}, "RTU over TCP")
+
+
+def _apart(fault: Fault, foreign: set[str], where: str) -> Fault:
+    if wrong := sorted(fault.given & foreign):
+        raise ValueError(f"{', '.join(wrong)}: {where} knows no such fault")
+    return fault
 
 
 _EFFECTS = frozenset(Effect.__dataclass_fields__)

@@ -3,39 +3,26 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from lumina.config import endpoints
-from lumina.config.faults import Fault
+from lumina.config.faults import Fault, on_serial_line
+from lumina.config.gateway import Gateway
+from lumina.config.listener import Listener as Listener
 from lumina.config.types import Class, Network, checked_by, line_of
 from lumina.modbus.rtu import Line
 from lumina.plugins import BusName, IFrontEnd, Settings, front_ends, nearest
 
 FrontEnds = Callable[[], Mapping[str, IFrontEnd]]
-
-
-class Listener(Settings):
-    """What every listener has, of whatever kind."""
-
-    kind: str
-    endpoint: Annotated[str, checked_by(endpoints.server)]
-    read_only: bool | None = None
-
-    @property
-    def address(self) -> str:
-        """The endpoint to listen on: loopback, where it does not say where."""
-        return endpoints.address(self.endpoint)
-
-    @property
-    def writable(self) -> bool:
-        """Whether those who ask here may write, as long as there are no access rules."""
-        return self.is_local if self.read_only is None else not self.read_only
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only programs on this machine reach it."""
-        return endpoints.is_local(endpoints.server(self.endpoint))
 
 
 class Text(Listener):
@@ -55,7 +42,7 @@ class RTUSlave(Listener):
 
     endpoint: Annotated[str, checked_by(endpoints.line)]
     bus: BusName
-    faults: list[Fault] = Field(default_factory=list)
+    faults: list[Annotated[Fault, AfterValidator(on_serial_line)]] = Field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -101,7 +88,12 @@ class _OfUnknownKind(Listener):
         )
 
 
-KINDS: Mapping[str, type[Listener]] = {"text": Text, "rtu-slave": RTUSlave}
+KINDS: Mapping[str, type[Listener]] = {
+    "text": Text,
+    "modbus-tcp": Gateway,
+    "rtu-tcp": Gateway,
+    "rtu-slave": RTUSlave,
+}
 
 
 def listener_fields(kind: str, front_ends: FrontEnds) -> Mapping[str, FieldInfo]:

@@ -10,7 +10,7 @@ A slave of a line that is simulated can be made to misbehave: `Faults` decide
 what becomes of each answer, and of the line.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from twisted.internet import protocol
@@ -20,31 +20,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lumina.errors import Cancelled, ExceptionReply, LuminaError, NoReply
+from lumina.frontends.framings import last_request
+from lumina.frontends.mischief import Encode, Fate, Mischief
 from lumina.interfaces import Bus, Terms
 from lumina.modbus import pdu, rtu
 from lumina.modbus.pdu import Reply, Request
 
 _BROADCAST = 0
 _EXCEPTION = 0x80
-
-
-class Fate(Protocol):
-    """What becomes of one request, and of the answer to it."""
-
-    @property
-    def deaf(self) -> bool:
-        """Whether the unit does not hear it."""
-
-    @property
-    def exception(self) -> int | None:
-        """The code that the unit refuses it with; `None`: it does not."""
-
-    @property
-    def gone(self) -> float:
-        """Seconds that the line is gone for afterwards; 0: it stays."""
-
-    def pieces(self, unit: int, pdu: bytes) -> Sequence[tuple[float, bytes]]:
-        """What is sent for an answer: bytes, and the seconds of silence before them."""
 
 
 class Faults(Protocol):
@@ -68,12 +51,13 @@ class _NoFault:
     """Both of a request that is answered as it should be, and of a line on which all are."""
 
     deaf, exception, gone, echoes = False, None, 0.0, False
+    transaction, close = 0, False
 
     def meet(self, unit: int, request: bytes) -> "_NoFault":
         return self
 
-    def pieces(self, unit: int, pdu: bytes) -> Sequence[tuple[float, bytes]]:
-        return [(0.0, rtu.encode(unit, pdu))]
+    def pieces(self, unit: int, pdu: bytes, encode: Encode) -> Sequence[tuple[float, bytes]]:
+        return [(0.0, encode(unit, pdu))]
 
     def babble(self) -> None:
         return None
@@ -129,8 +113,7 @@ class Slave(protocol.Protocol):
         self._turn = 0
         self._asked: Deferred[None] | None = None
         self._reply: IDelayedCall | None = None
-        self._busy: dict[int, float] = {}
-        self._misdeeds: set[IDelayedCall] = set()
+        self._mischief = Mischief(clock, self._write, line.duration, self._turnaround)
 
     def connectionMade(self) -> None:
         self._babble()
@@ -148,9 +131,7 @@ class Slave(protocol.Protocol):
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._give_up()
-        for call in self._misdeeds:
-            call.cancel()
-        self._misdeeds.clear()
+        self._mischief.stop()
         self._bytes = b""
         self._await_silence()
 
@@ -168,7 +149,7 @@ class Slave(protocol.Protocol):
     def _end(self) -> None:
         self._silence = None
         rest, self._bytes = self._bytes, b""
-        self._frame(rest if rtu.fits(rest) else _last_request(rest))
+        self._frame(rest if rtu.fits(rest) else last_request(rest))
 
     def _frame(self, frame: bytes) -> None:
         """@param frame: a sound one, of whomever; empty for none."""
@@ -221,16 +202,10 @@ class Slave(protocol.Protocol):
     def _send(self, unit: int, body: bytes, fate: Fate) -> None:
         """Let the answer take its fate; a new request does not call it back any more."""
         self._reply = None
-        now = begun = self._clock.seconds()
-        due = max(now, self._busy.get(unit, now))
-        for pause, piece in [] if fate.deaf else fate.pieces(unit, body):
-            begun = due + pause
-            self._at(begun, self._write, piece)
-            due = begun + self._line.duration(len(piece))
-        if begun > now:  # a unit answers in turn: what it is asked meanwhile has to wait
-            self._busy[unit] = due + self._turnaround
+        pieces = [] if fate.deaf else fate.pieces(unit, body, rtu.encode)
+        due = self._mischief.send(unit, pieces)
         if fate.gone:
-            self._at(due, self._leave, fate.gone)
+            self._mischief.at(due, self._leave, fate.gone)
 
     def _write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -244,25 +219,11 @@ class Slave(protocol.Protocol):
     def _babble(self) -> None:
         if following := self._faults.babble():
             seconds, noise = following
-            self._at(self._clock.seconds() + seconds, self._babble_on, noise)
+            self._mischief.at(self._clock.seconds() + seconds, self._babble_on, noise)
 
     def _babble_on(self, noise: bytes) -> None:
         self._write(noise)
         self._babble()
-
-    def _at(self, due: float, misdeed: Callable[[Any], None], subject: object) -> None:
-        """Do something at its time, and at once where that is now, as long as the line is there."""
-
-        def do() -> None:
-            self._misdeeds.discard(call)
-            misdeed(subject)
-
-        delay = due - self._clock.seconds()
-        if delay <= 0:
-            misdeed(subject)
-            return
-        call = self._clock.callLater(delay, do)
-        self._misdeeds.add(call)
 
     def _give_up(self) -> None:
         self._turn += 1
@@ -300,16 +261,3 @@ def _is_request(frame: bytes) -> bool:
         return False
     came = len(frame) - 3
     return came == pdu.request_size(frame[1:]) or came != pdu.reply_size(frame[1:])
-
-
-def _last_request(received: bytes) -> bytes:
-    """
-    The sound request that the bytes end in, empty if they end in none: it has
-    come behind noise, or behind the reply of another unit that was damaged.
-    """
-    for start in range(1, len(received) - rtu.MIN_FRAME + 1):
-        frame = received[start:]
-        size = pdu.request_size(frame[1:])
-        if size is not None and len(frame) == size + 3 and rtu.fits(frame):
-            return frame
-    return b""

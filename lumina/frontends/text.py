@@ -9,12 +9,10 @@ client leaves unread, and so is the number of connections.
 import re
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IAddress, IDelayedCall, ISSLTransport, ITCPTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
@@ -23,12 +21,11 @@ from lumina import commands
 from lumina.commands import DIALECTS, HEARTBEAT, Ask, Dialect
 from lumina.errors import BadRequest, Expired, LuminaError, QueueFull
 from lumina.frontends import describe
-from lumina.frontends.admission import Admission, host_of, peer_name
 from lumina.frontends.answers import Answers
-from lumina.frontends.brakes import Brakes
+from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker, asker_of
 from lumina.frontends.priorities import Priorities
 from lumina.frontends.telnet import TelnetFilter
-from lumina.interfaces import Asker, ClientStatus, Priority, Site, Terms
+from lumina.interfaces import Priority, Site, Terms
 from lumina.modbus import rtu
 from lumina.modbus.pdu import Reply
 
@@ -41,31 +38,17 @@ LINE_LIMIT = 2048
 #: Lines, and seconds of work, for one connection in one turn of the reactor.
 TURN_LINES, TURN_SECONDS = 50, 0.001
 
-#: Bytes taken from one connection in one turn, and left unwritten before no more are taken.
-READ_LIMIT = 4096
-
 #: Answers that wait for their moment before no more lines are read.
 BACKLOG = 200
-
-#: Seconds after which a client that does not read its answers is dropped.
-UNREAD = 30.0
-
-#: Seconds that a client has to read the last answer while it still sends.
-LINGER = 2.0
 
 _HTTP = re.compile(rb"[A-Z]{3,10} \S+ HTTP/[0-9]|[A-Z]{3,10} /\S{1000}")
 
 
-class TextConnection(LineReceiver):
-    """
-    One client.
-
-    @ivar gone: fires when the connection has ended.
-    """
+class TextConnection(Connection, LineReceiver):
+    """One client."""
 
     delimiter = b"\n"
     MAX_LENGTH = LINE_LIMIT + 1  # a carriage return is none of the line
-    transport: Any
 
     _log = Logger()
 
@@ -74,68 +57,38 @@ class TextConnection(LineReceiver):
         site: Site,
         name: str,
         peer: str,
-        asker: Asker,
         dialect: Dialect | None,
         idle: float,
         priority: Callable[[str], Priority],
+        make_asker: MakeAsker = asker_of,
     ) -> None:
         """
         @param dialect: `None`: told by each request's id.
         @param priority: the class of this client's requests, by their type.
         """
-        self.gone: Deferred[None] = Deferred()
-        self._site = site
-        self._reactor = site.reactor
-        self._status = ClientStatus(name, site.listener, peer, self._reactor.seconds())
-        self._asker = asker
+        super().__init__(site, name, peer, idle, make_asker)
         self._dialect = dialect
         self._priority = priority
-        self._idle = idle
-        self._idling: IDelayedCall | None = None
         self._telnet = TelnetFilter()
-        self._asked: set[Deferred[Reply]] = set()
         self._answers = Answers(self._reactor, self._write, self._answered)
-        self._brakes = Brakes(self._reactor, UNREAD, self.pauseProducing, self.resumeProducing, self._abort)
         self._lines = 0
         self._turn = 0.0
         self._arrived = 0.0
         self._first_line = True
-        self._still_sending = False
-        self._leaving = False
-        self._parted = False
-        self._lingering: IDelayedCall | None = None
 
     # From the transport.
 
-    def connectionMade(self) -> None:
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-        self.transport.bufferSize = READ_LIMIT
-        self.transport.registerProducer(self._brakes, True)
-        self._idling = self._reactor.callLater(self._idle, self._idled)
-        self._site.overview.connected(self._status)
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._leaving = self._parted = True
         self._answers.stop()
-        self._brakes.stop()
-        for call in (self._idling, self._lingering):
-            if call is not None and call.active():
-                call.cancel()
-        for asked in list(self._asked):
-            asked.cancel()
-        self._site.overview.disconnected(self._status)
-        self.gone.callback(None)
+        super().connectionLost(reason)
 
     def dataReceived(self, data: bytes) -> None:
         if self._leaving:
             return
-        assert self._idling is not None
-        self._idling.reset(self._idle)
         self._lines, self._turn = 0, self._reactor.seconds()
         if data:
-            self._arrived = self._turn
-        super().dataReceived(self._telnet(data))
+            self._arrived = self._heard = self._turn
+        LineReceiver.dataReceived(self, self._telnet(data))
 
     def lineReceived(self, line: bytes) -> None:
         line = line.removesuffix(b"\r")
@@ -254,53 +207,23 @@ class TextConnection(LineReceiver):
         if self._leaving:
             self._part_when_done()
 
-    # Parting.
+    # What connections of all kinds do in their own way.
 
-    def close(self) -> Deferred[None]:
-        """
-        Part, the answers that are due delivered first.
+    def _pause(self) -> None:
+        self.pauseProducing()
 
-        @return: fires when the connection is gone.
-        """
-        self._leave()
-        return self.gone
+    def _resume(self) -> None:
+        self.resumeProducing()
 
-    def _idled(self) -> None:
-        if self._asked:
-            self._idling = self._reactor.callLater(self._idle, self._idled)
-        else:
-            self._leave()
+    def _close_input(self) -> None:
+        self.clearLineBuffer()
 
-    def _leave(self) -> None:
-        """Take no more lines; deliver the answers that are due, then part."""
-        if not self._leaving:
-            self._leaving = True
-            self.clearLineBuffer()
-            self._brakes.take_all_off()
-            self._part_when_done()
-
-    def _part_when_done(self) -> None:
-        if self._asked or self._answers or self._parted:
-            return
-        self._parted = True
-        self.transport.unregisterProducer()
-        plain = ITCPTransport.providedBy(self.transport) and not ISSLTransport.providedBy(self.transport)
-        if self._still_sending and plain:
-            # Closing with unread bytes would reset the connection, and lose the last answer.
-            self.transport.loseWriteConnection()
-            self._lingering = self._reactor.callLater(LINGER, self._abort)
-        else:
-            self.transport.loseConnection()
-            self._lingering = self._reactor.callLater(UNREAD, self._abort)
-
-    def _abort(self) -> None:
-        self.transport.abortConnection()
+    def _is_due(self) -> bool:
+        return bool(self._asked or self._answers)
 
 
-class TextFactory(Factory):
+class TextFactory(ConnectionFactory):
     """Makes connections, and bounds their number."""
-
-    noisy = False
 
     def __init__(
         self,
@@ -310,51 +233,26 @@ class TextFactory(Factory):
         connections_per_address: int = 100,
         idle: float = 3600.0,
         priorities: Priorities = Priorities(),  # noqa: B008
+        make_asker: MakeAsker = asker_of,
     ) -> None:
         """
         @param dialect: `auto`, or the name of a dialect.
-        @param connections: how many may be open in all.
-        @param connections_per_address: how many may come from one address;
-            programs of this machine are not bounded by it.
         @param idle: seconds without a byte, and with nothing outstanding, after
             which a connection is closed.
+        @param make_asker: says who asks through a connection.
         """
-        self._site = site
+        super().__init__(site, connections, connections_per_address)
         self._dialect = DIALECTS.get(dialect)
         self._idle = idle
         self._priorities = priorities
-        self._numbers = count(1)
-        self._admission = Admission(connections, connections_per_address)
-        self._open: set[TextConnection] = set()
+        self._make_asker = make_asker
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        refusal = self._admission.refusal(addr)
-        if refusal:
-            return _TurnedAway(refusal)
-        name = f"{self._site.listener}#{next(self._numbers)}"
-        client = self._priorities.of_client(host_of(addr))
-        priority = partial(self._priorities.of, client=client)
-        asker = Asker(self._site.listener, host_of(addr))
-        connection = TextConnection(
-            self._site, name, peer_name(addr), asker, self._dialect, self._idle, priority
-        )
-        self._admission.enter(addr)
-        self._open.add(connection)
+    def _connection(self, name: str, peer: str, host: str) -> TextConnection:
+        priority = partial(self._priorities.of, client=self._priorities.of_client(host))
+        return TextConnection(self._site, name, peer, self._dialect, self._idle, priority, self._make_asker)
 
-        def left(_: None) -> None:
-            self._admission.leave(addr)
-            self._open.discard(connection)
-
-        connection.gone.addCallback(left)
-        return connection
-
-    def close(self) -> Deferred[list[None]]:
-        """
-        End all connections, the answers that are due delivered first.
-
-        @return: fires when all are gone.
-        """
-        return gatherResults([connection.close() for connection in list(self._open)])
+    def _turned_away(self, sentence: str) -> Protocol:
+        return _TurnedAway(sentence)
 
 
 class _TurnedAway(Protocol):

@@ -1,5 +1,5 @@
 """
-Faults of a serial line, as data, and the decision what becomes of a request.
+Faults of a line or a connection, as data, and the decision what becomes of a request.
 
 A rule says `When` and what happens: an `Effect` upon one answer, an `Echo` or
 a `Babble` of the line itself. Whoever answers on the line carries it out. Each
@@ -98,6 +98,8 @@ class Effect:
     @ivar pause: seconds of silence between the pieces.
     @ivar again: a second time, after so many seconds of silence.
     @ivar gone: afterwards the line is closed for so many seconds; 0: it is not.
+    @ivar transaction: of Modbus TCP: so much is added to its transaction id.
+    @ivar close: of TCP: afterwards the connection is closed.
     """
 
     lost: Literal["", "request", "reply"] = ""
@@ -116,6 +118,8 @@ class Effect:
     pause: Span = _NONE
     again: Span | None = None
     gone: float = 0.0
+    transaction: int = 0
+    close: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +161,35 @@ class Fate:
     @ivar exception: the code that the unit refuses it with; `None`: it does not.
     @ivar gone: seconds that the line is closed for after the answer, or in
         place of it; 0: it stays.
+    @ivar transaction: what is added to the transaction id of the answer.
+    @ivar close: whether the connection is closed after the answer, or in
+        place of it.
     """
 
     def __init__(self, effect: Effect, chance: Random, memory: dict[tuple[int, int], bytes]) -> None:
         self.deaf = effect.lost == "request"
         self.exception = effect.exception
         self.gone = effect.gone
+        self.transaction = effect.transaction
+        self.close = effect.close
         self._effect = effect
         self._chance = chance
         self._memory = memory
 
-    def pieces(self, unit: int, pdu: bytes) -> Sequence[tuple[float, bytes]]:
+    def pieces(
+        self, unit: int, pdu: bytes, encode: Callable[[int, bytes], bytes] = rtu.encode
+    ) -> Sequence[tuple[float, bytes]]:
         """
         What is sent where a sound unit would send this answer.
 
+        @param encode: makes a frame from a unit and a PDU.
         @return: bytes, and the seconds of silence before them.
         """
         effect = self._effect
         pdu = self._recalled(unit, pdu)
         if effect.lost:
             return []
-        burst = self._burst(unit, pdu)
+        burst = self._burst(unit, pdu, encode)
         sent = self._split(self._drawn(effect.delay), burst)
         if effect.again is not None:
             sent += self._split(self._drawn(effect.again), burst)
@@ -191,13 +203,13 @@ class Fate:
         self._memory[unit, pdu[0]] = pdu
         return recalled
 
-    def _burst(self, unit: int, pdu: bytes) -> bytes:
+    def _burst(self, unit: int, pdu: bytes, encode: Callable[[int, bytes], bytes]) -> bytes:
         effect = self._effect
         if effect.count is not None:
             pdu = _with_count(pdu, effect.count)
         if effect.as_function is not None:
             pdu = bytes((pdu[0] & _EXCEPTION | effect.as_function,)) + pdu[1:]
-        frame = rtu.encode(unit if effect.as_unit is None else effect.as_unit, pdu)
+        frame = encode(unit if effect.as_unit is None else effect.as_unit, pdu)
         if effect.bad_crc:
             frame = frame[:-1] + bytes((frame[-1] ^ 0xFF,))
         frame = frame[: max(0, len(frame) - effect.cut)]

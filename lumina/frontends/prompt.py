@@ -1,0 +1,27 @@
+"""Writing without a detour through the reactor."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.tcp import Connection
+
+
+def writer(transport: Any) -> Callable[[bytes], object]:
+    """
+    How to write to a transport so that the bytes leave at once, where nothing
+    else is on its way: that saves the reactor a turn, and two calls of the
+    system. What the system does not take goes the usual way, in its order.
+    """
+    if not isinstance(transport, Connection) or transport.TLS:
+        return transport.write  # type: ignore[no-any-return]
+
+    def write(data: bytes) -> None:
+        if transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting:
+            transport.write(data)
+            return
+        sent = transport.writeSomeData(data)
+        if sent != len(data):
+            # An error is met again, and dealt with, in the usual way.
+            transport.write(data[sent:] if isinstance(sent, int) else data)
+
+    return write
