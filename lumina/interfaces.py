@@ -333,6 +333,85 @@ class UnitStatistics:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """
+    How the polling of a device goes, since the start.
+
+    @ivar count: cycles that have ended.
+    @ivar failed: those in which something could not be read.
+    @ivar skipped: those that did not begin, since the one before had not ended.
+    @ivar last: seconds that the last one took, from its beat to its end.
+    @ivar longest: the most that one ever took.
+    """
+
+    count: int = 0
+    failed: int = 0
+    skipped: int = 0
+    last: float = 0.0
+    longest: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    A value that is another one than before, or of another quality.
+
+    @ivar before: what was read before; `None`: nothing was.
+    """
+
+    before: Reading | None
+    after: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class PointStatus:
+    """
+    A polled value as it is known now.
+
+    @ivar reading: the last one; `None`: it has not been read yet. Its value is
+        `None` if that read failed.
+    @ivar age: seconds since that read; 0 without one.
+    @ivar changes: the last ones, newest first.
+    """
+
+    parameter: str
+    unit: str
+    reading: Reading | None = None
+    age: float = 0.0
+    changes: Sequence[Change] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """
+    A polled device as it is known now.
+
+    @ivar id: its id in the configuration.
+    @ivar bus: the bus that it is on.
+    @ivar unit: its number there.
+    @ivar online: whether it answered in its last cycle; `None`: not known yet.
+    @ivar since: seconds that this has been so; 0 while it is not known.
+    @ivar reason: why it is not online.
+    @ivar good: how many of its values are good.
+    @ivar bad: how many could not be had when they were last read.
+    @ivar age: seconds since anything was read; `None`: nothing has been.
+    @ivar points: its values, where one device is asked about.
+    """
+
+    id: int | str
+    bus: str
+    unit: int
+    online: bool | None = None
+    since: float = 0.0
+    reason: str = ""
+    good: int = 0
+    bad: int = 0
+    age: float | None = None
+    points: Sequence[PointStatus] = ()
+    cycles: Cycles = Cycles()
+
+
 class Overview(Protocol):
     """What front ends may ask about the service; all answers are frozen values."""
 
@@ -350,6 +429,21 @@ class Overview(Protocol):
     def units(self, port: str | None = None) -> Sequence[UnitStatistics]:
         """
         What each unit that was asked has done, by port and number; else as `statistics`.
+        """
+
+    def devices(self, id: str | None = None) -> Sequence[DeviceStatus]:
+        """
+        Every device that lumina polls, in the order of the configuration.
+
+        @param id: of one, as text; then its values are told, too.
+        @raise BadRequest: none has this id; the sentence has those there are.
+        """
+
+    def watch_devices(self, changed: Callable[[Change], None]) -> Callable[[], None]:
+        """
+        See what changes in polled values, as it is read.
+
+        @return: ends it.
         """
 
     def clients(self) -> Sequence[ClientStatus]:

@@ -16,10 +16,12 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lumina.errors import Cancelled, InvalidPort, LuminaError, PortDown
+from lumina.errors import BadRequest, Cancelled, InvalidPort, LuminaError, PortDown
 from lumina.interfaces import (
     Bus,
+    Change,
     ClientStatus,
+    DeviceStatus,
     Exchange,
     Outcome,
     PortStatistics,
@@ -30,6 +32,7 @@ from lumina.interfaces import (
 )
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.rtu import Line
+from lumina.readings import Reading
 
 #: What `site()` takes for the time of day, in seconds since 1970.
 WALL = 1732467890.1234
@@ -93,10 +96,13 @@ class FakeOverview:
         ports: Sequence[PortStatus] = (),
         statistics: Sequence[PortStatistics] = (),
         units: Sequence[UnitStatistics] = (),
+        devices: Sequence[DeviceStatus] = (),
     ) -> None:
         self._ports = list(ports)
         self._statistics = list(statistics)
         self._units = list(units)
+        self._devices = list(devices)
+        self._changed: list[Callable[[Change], None]] = []
         self._clients: list[ClientStatus] = []
 
     def ports(self) -> Sequence[PortStatus]:
@@ -109,6 +115,22 @@ class FakeOverview:
     def units(self, port: str | None = None) -> Sequence[UnitStatistics]:
         called = self._called(port)
         return [each for each in self._units if each.port in called]
+
+    def devices(self, id: str | None = None) -> Sequence[DeviceStatus]:
+        found = [each for each in self._devices if id is None or str(each.id) == id]
+        if id is not None and not found:
+            known = ", ".join(str(each.id) for each in self._devices)
+            raise BadRequest(f"{id!r} is not a device that is polled; there are: {known}")
+        return found
+
+    def watch_devices(self, changed: Callable[[Change], None]) -> Callable[[], None]:
+        self._changed.append(changed)
+        return lambda: self._changed.remove(changed)
+
+    def change(self, change: Change) -> None:
+        """Tell whoever watches the devices."""
+        for changed in list(self._changed):
+            changed(change)
 
     def clients(self) -> Sequence[ClientStatus]:
         return self._clients
@@ -125,6 +147,32 @@ class FakeOverview:
         if name is not None and not called:
             raise InvalidPort(f"{name!r} is not a serial bus; there are: {', '.join(names)}")
         return called
+
+
+class FakeSink:
+    """
+    A Sink that keeps what it is given.
+
+    @ivar taken: all readings that it took, in order.
+    @ivar pending: calls that the test has to answer, if it is slow.
+    @ivar fault: what each call fails with; `None`: it takes them.
+    """
+
+    def __init__(self, slow: bool = False) -> None:
+        self.taken: list[Reading] = []
+        self.pending: list[Deferred[None]] = []
+        self.fault: LuminaError | None = None
+        self._slow = slow
+
+    def put(self, readings: Sequence[Reading]) -> Deferred[None]:
+        if self.fault is not None:
+            return fail(self.fault)
+        self.taken += readings
+        if not self._slow:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self.pending.append(done)
+        return done
 
 
 class FakeWatcher:

@@ -17,8 +17,20 @@ from lumina.errors import Denied, LuminaError, NoReply
 from lumina.frontends.connection import LINGER, UNREAD
 from lumina.frontends.telnet import TelnetFilter
 from lumina.frontends.text import BACKLOG, LINE_LIMIT, PATIENCE, TURN_LINES, TextFactory
-from lumina.interfaces import Asker, PortStatistics, PortStatus, Terms, Times, Traffic, UnitStatistics
+from lumina.interfaces import (
+    Asker,
+    Cycles,
+    DeviceStatus,
+    PointStatus,
+    PortStatistics,
+    PortStatus,
+    Terms,
+    Times,
+    Traffic,
+    UnitStatistics,
+)
 from lumina.modbus.pdu import ReadHoldingRegisters
+from lumina.readings import Point, Reading
 from lumina.testing import FakeBus, FakeOverview, site
 
 EXAMPLE = b"test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5\n"
@@ -344,6 +356,48 @@ class PeopleTests(TextCase):
             ],
         )
         self.assertEqual(said, set())
+
+    def test_devices(self) -> None:
+        """
+        `devices` tells how the polling of each device goes, and `devices ID` all values of one; what a device
+        has in its texts breaks no line.
+        """
+        point = Point("pump 1", "State", unit="")
+        seen = PointStatus("State", "", Reading(point, "on\noff", 0.0), 12.0)
+        both = seen, PointStatus("Flow", "L/min", Reading(point, None, 0.0, "timeout", "no answer"), 3.0)
+        self.overview = FakeOverview(
+            devices=[
+                DeviceStatus("pump 1", "plant", 7, True, 130, "", 1, 1, 3, both, Cycles(9, 1, 0, 0.25)),
+                DeviceStatus(2, "plant", 8, points=(PointStatus("V", "V"),)),
+            ]
+        )
+        self.client()
+        self.connection.dataReceived(b"devices\n")
+        self.assertEqual(
+            self.said().decode().split("\n"),
+            [
+                "device  bus    unit  state      for  good  bad     read  cycles  failed  skipped    took",
+                "pump 1  plant     7  online   2 min     1    1  3 s ago       9       1        0  250 ms",
+                "2       plant     8  unknown      -     0    0    never       0       0        0       -",
+                "",
+                "",
+            ],
+        )
+        self.connection.dataReceived(b"devices pump 1\n")
+        self.assertEqual(
+            self.said().decode().split("\n"),
+            [
+                "pump 1: unit 7 on plant, online for 2 min",
+                "  parameter   value  in         read  quality",
+                "  State      on?off  -      12 s ago  good",
+                "  Flow            -  L/min   3 s ago  timeout no answer",
+                "",
+                "",
+            ],
+        )
+        self.connection.dataReceived(b"devices 3\n")
+        sentence = b"'3' is not a device that is polled; there are: pump 1, 2"
+        self.assertEqual(self.said(), b"ERROR:-:bad_request: " + sentence + b"\n")
 
     def test_units(self) -> None:
         """

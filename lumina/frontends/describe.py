@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from lumina import commands
-from lumina.interfaces import Overview, PortStatistics, PortStatus, Times
+from lumina.interfaces import DeviceStatus, Overview, PointStatus, PortStatistics, PortStatus, Times
 
 _UNITS_OF_TIME = (86400.0, "d"), (3600.0, "h"), (60.0, "min")
 
@@ -13,8 +13,8 @@ def answer(name: str, overview: Overview, port: str | None) -> list[str]:
     """
     The answer to a command.
 
-    @param port: the one that is asked about; `None`: all.
-    @raise InvalidPort: there is no such port.
+    @param port: the one that is asked about, or the id of a device; `None`: all.
+    @raise NotSent: there is no such port, or no such device.
     """
     return _ANSWERS[name](overview, port)
 
@@ -129,7 +129,82 @@ def _units(overview: Overview, port: str | None) -> list[str]:
     )
 
 
+_OF_DEVICES = (
+    *("device", "bus", "unit", "state", "for", "good", "bad", "read"),
+    *("cycles", "failed", "skipped", "took"),
+)
+
+
+def _devices(overview: Overview, id: str | None) -> list[str]:
+    devices = overview.devices(id)
+    if id is not None:
+        return [line for each in devices for line in _values(each)]
+    return _table(
+        (
+            "device",
+            "bus",
+            "unit",
+            "state",
+            "for",
+            "good",
+            "bad",
+            "read",
+            "cycles",
+            "failed",
+            "skipped",
+            "took",
+        ),
+        [
+            (
+                _printable(str(each.id)),
+                each.bus,
+                str(each.unit),
+                _online(each.online),
+                "-" if each.online is None else _ago(each.since),
+                str(each.good),
+                str(each.bad),
+                "never" if each.age is None else f"{_ago(each.age)} ago",
+                str(each.cycles.count),
+                str(each.cycles.failed),
+                str(each.cycles.skipped),
+                _short(each.cycles.last) if each.cycles.count else "-",
+            )
+            for each in devices
+        ],
+    )
+
+
+def _values(device: DeviceStatus) -> list[str]:
+    """All about one device."""
+    since = "" if device.online is None else f" for {_ago(device.since)}"
+    reason = f": {device.reason}" if device.reason else ""
+    where = f"unit {device.unit} on {device.bus}"
+    head = f"{device.id}: {where}, {_online(device.online)}{since}{reason}"
+    rows = [tuple(map(_printable, _point(point))) for point in device.points]
+    table = _table(("parameter", "value", "in", "read", "quality"), rows)
+    return [_printable(head), *(f"  {line}" for line in table)]
+
+
+def _point(point: PointStatus) -> tuple[str, ...]:
+    reading = point.reading
+    if reading is None:
+        return point.parameter, "-", point.unit or "-", "never", "-"
+    value = "-" if reading.value is None else str(reading.value)
+    quality = f"{reading.quality} {reading.reason}".strip()
+    return point.parameter, value, point.unit or "-", f"{_ago(point.age)} ago", quality
+
+
+def _online(online: bool | None) -> str:
+    return {None: "unknown", True: "online", False: "offline"}[online]
+
+
+def _printable(text: str) -> str:
+    """On one line, whatever a device or a file has in it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
+    "devices": _devices,
     "help": _help,
     "ports": _ports,
     "stats": _stats,
@@ -142,7 +217,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Columns, the numbers of each under each other; words stand to the left."""
     lines = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = {"port", "state", "last error"}
+    left = {"port", "state", "last error", "device", "bus", "parameter", "in", "quality"}
     return [
         "  ".join(
             cell.ljust(width) if name in left else cell.rjust(width)

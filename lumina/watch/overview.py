@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lumina.errors import InvalidPort
-from lumina.interfaces import ClientStatus, Exchange, Outcome, PortStatistics, PortStatus, UnitStatistics
+from lumina.interfaces import (
+    Change,
+    ClientStatus,
+    DeviceStatus,
+    Exchange,
+    Outcome,
+    PortStatistics,
+    PortStatus,
+    UnitStatistics,
+)
+from lumina.watch.devices import DeviceStates
 from lumina.watch.statistics import PortTally
 
 
@@ -29,6 +39,7 @@ class LiveOverview:
         self._seconds = seconds
         self._ports: dict[str, _Port] = {}
         self._clients: dict[str, ClientStatus] = {}
+        self._devices = DeviceStates(lambda: 0.0)
 
     def add_port(
         self, status: Callable[[], PortStatus], states: Callable[[], Mapping[int, str]] = dict
@@ -41,6 +52,10 @@ class LiveOverview:
         """
         name = status().name
         self._ports[name] = _Port(status, states, PortTally(name, self._seconds()))
+
+    def show_devices(self, states: DeviceStates) -> None:
+        """Show what is polled."""
+        self._devices = states
 
     def outcome(self, outcome: Outcome) -> None:
         if port := self._ports.get(outcome.port):  # a bus of another kind is not shown
@@ -60,6 +75,12 @@ class LiveOverview:
     def units(self, port: str | None = None) -> Sequence[UnitStatistics]:
         now = self._seconds()
         return [unit for each in self._called(port) for unit in each.tally.units(now, each.states())]
+
+    def devices(self, id: str | None = None) -> Sequence[DeviceStatus]:
+        return self._devices.devices(id)
+
+    def watch_devices(self, changed: Callable[[Change], None]) -> Callable[[], None]:
+        return self._devices.watch(changed)
 
     def clients(self) -> Sequence[ClientStatus]:
         return list(self._clients.values())
