@@ -17,6 +17,7 @@ setup(
     package_data={"lumina": ["**/*.yaml", "py.typed"]},
     install_requires=[
         "Twisted[tls,serial]>=26.4",
+        "cryptography>=43",
         "pyserial>=3.5",
         "PyYAML>=6",
         "pydantic>=2.9",
