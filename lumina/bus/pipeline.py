@@ -8,9 +8,7 @@ comes with it is counted and dropped. A Pipeline keeps no queue and decides
 nothing about what to send next: that is the Device's.
 """
 
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -22,10 +20,10 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from lumina.bus.alarm import Alarm
-from lumina.bus.requests import Job
+from lumina.bus.flight import Flight, Strays
+from lumina.bus.sockets import tune
 from lumina.errors import BadReply, NoReply, PortLost, Sent
 from lumina.modbus import mbap
-from lumina.modbus.pdu import Request
 
 #: After so many silences in a row with nothing under way the connection is not trusted any more.
 SILENCES = 3
@@ -39,58 +37,7 @@ READ_LIMIT = 4096
 #: Requests given up whose late replies are still known, and stray frames that are kept for the record.
 _ABANDONED, _KEPT = 256, 64
 
-#: Keepalive: a device that has vanished is noticed within half a minute.
-_KEEPALIVE = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
-
 _LAST_ID = 0xFFFF
-_EXCEPTION = 0x80
-
-
-@dataclass(eq=False, slots=True)
-class Flight:
-    """
-    One exchange under way.
-
-    @ivar party: the jobs that it answers; the first is why it was sent.
-    @ivar pdu: of the request.
-    @ivar wait: seconds for which the reply is waited for.
-    @ivar trial: how often the same was sent before.
-    @ivar outgoing: the ADU.
-    @ivar due: when the reply must have begun.
-    @ivar incoming: messages with its transaction id, the reply included.
-    @ivar complaint: why the last of them was not the reply.
-    """
-
-    party: list[Job]
-    unit: int
-    request: Request
-    pdu: bytes
-    wait: float
-    trial: int = 0
-    outgoing: bytes = b""
-    sent: float = 0.0
-    due: float = 0.0
-    first: float | None = None
-    incoming: bytes = b""
-    complaint: str = ""
-    broken_off: bool = False
-
-
-@dataclass(slots=True)
-class Strays:
-    """
-    What has come since the last exchange ended and belongs to none. A frame is
-    the unit id and the PDU.
-
-    @ivar late: replies to requests that were given up.
-    @ivar foreign: other messages; beyond the first 64 their bytes are noise.
-    @ivar stale: bytes that came while nothing was asked.
-    """
-
-    late: list[bytes] = field(default_factory=list)
-    foreign: list[bytes] = field(default_factory=list)
-    stale: int = 0
-    noise: int = 0
 
 
 class Pipeline(Protocol):
@@ -98,7 +45,6 @@ class Pipeline(Protocol):
     One connection.
 
     @ivar flights: exchanges under way, by transaction id, oldest first.
-    @ivar strays: for the next exchange to report; `None`: there are none.
     @ivar heard: whether anything has come on this connection.
     @ivar gone: whether nothing can be sent any more.
     @ivar interrupted: whether exchanges were under way when the connection was lost.
@@ -119,7 +65,7 @@ class Pipeline(Protocol):
         @param late: hears of each reply to a request that was given up.
         """
         self.flights: dict[int, Flight] = {}
-        self.strays: Strays | None = None
+        self._strays: Strays | None = None
         self.heard = self.gone = self.interrupted = False
         self.last_id = last_id
         self.lost: Deferred[str] = Deferred()
@@ -147,7 +93,7 @@ class Pipeline(Protocol):
         """Send a request now, and look for its reply."""
         transaction = self._new_id()
         now = self._clock.seconds()
-        flight.outgoing = mbap.encode(transaction, flight.unit, flight.pdu)
+        flight.outgoing = mbap.encode(transaction, flight.unit, flight.request.encode())
         flight.sent, flight.due = now, now + flight.wait
         self.flights[transaction] = flight
         if flight.due < self._armed:
@@ -157,11 +103,16 @@ class Pipeline(Protocol):
     def broadcast(self, flight: Flight) -> None:
         """Send a request to which nobody replies; what comes all the same is dropped."""
         transaction = self._new_id()
-        flight.outgoing = mbap.encode(transaction, flight.unit, flight.pdu)
+        flight.outgoing = mbap.encode(transaction, flight.unit, flight.request.encode())
         flight.sent = flight.due = self._clock.seconds()
         self._abandon(transaction, flight.unit)
         self._write(flight.outgoing)
         self._landed(flight, b"", None)
+
+    def take_strays(self) -> Strays | None:
+        """@return: what has come since the last call and belongs to no exchange; `None`: nothing."""
+        strays, self._strays = self._strays, None
+        return strays
 
     def close(self, reason: str = "") -> None:
         """
@@ -216,7 +167,7 @@ class Pipeline(Protocol):
             flight.incoming += mbap.encode(*adu)
             if flight.first is None:
                 flight.first = self._clock.seconds()
-            complaint = _misfit(flight, adu.unit, adu.pdu)
+            complaint = flight.misfit(adu.unit, adu.pdu)
             if complaint:
                 flight.complaint = complaint
                 self._foreign(adu)
@@ -247,9 +198,9 @@ class Pipeline(Protocol):
             strays.noise += mbap.HEADER + len(adu.pdu)
 
     def _stray(self) -> Strays:
-        if self.strays is None:
-            self.strays = Strays()
-        return self.strays
+        if self._strays is None:
+            self._strays = Strays()
+        return self._strays
 
     def _unreadable(self, sentence: str) -> None:
         self.gone = True
@@ -320,26 +271,3 @@ class Pipeline(Protocol):
                 self._silences += 1
                 self._silent_since = self._clock.seconds()
             self._landed(flight, b"", NoReply())
-
-
-def tune(transport: Any) -> None:
-    """Send small messages at once, and notice a peer that has vanished; nothing, where it is no TCP."""
-    handle = getattr(transport, "socket", None)
-    if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
-        handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE.items():
-            handle.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def _misfit(flight: Flight, unit: int, pdu: bytes) -> str:
-    """Why a message with the right transaction id is not the reply; empty: it is."""
-    if unit != flight.unit:
-        return f"unit {unit} replied instead of unit {flight.unit}"
-    if pdu[0] == flight.request.function | _EXCEPTION and len(pdu) == 2:
-        return ""
-    try:
-        flight.request.check(pdu)
-    except BadReply as error:
-        return str(error)
-    return ""

@@ -103,6 +103,7 @@ class Requests:
         self._bell: DeferredQueue[None] = DeferredQueue(size=1)
         self.deepest = 0
         self._barriers: Counter[int] = Counter()
+        self._asked: dict[Deferred[Reply], Job] = {}
 
     def __len__(self) -> int:
         return len(self._schedule)
@@ -115,15 +116,17 @@ class Requests:
         self, unit: int, request: Request, terms: Terms, line: Line, timeout: float, key: Hashable | None
     ) -> Job:
         """A request that has just been asked, and waits for nothing yet."""
-        done: Deferred[Reply] = Deferred(lambda _: self._withdraw(job))
+        # The canceller finds the job by its Deferred: one that held it would be garbage in a circle.
+        done: Deferred[Reply] = Deferred(self._withdraw)
         job = Job(unit, request, terms, line, timeout, key, self._reactor.seconds(), done)
+        self._asked[done] = job
         if job.barrier:
             self._barriers[unit] += 1
         return job
 
     def changing(self, unit: int) -> bool:
         """Whether something that may change what this unit says was asked, and is not over."""
-        return bool(self._barriers[unit] or self._barriers[_BROADCAST])
+        return bool(self._barriers.get(unit) or self._barriers.get(_BROADCAST))
 
     def enter(self, job: Job) -> None:
         """
@@ -157,7 +160,8 @@ class Requests:
 
     def begun(self, job: Job) -> None:
         """Its first byte is handed to the line now; it cannot be withdrawn any more."""
-        self._disarm(job)
+        if job.expiry is not None:
+            self._disarm(job)
         if job.sent is None:
             job.sent = self._reactor.seconds()
 
@@ -169,7 +173,9 @@ class Requests:
         if job.ended:
             return
         job.ended = True
-        self._disarm(job)
+        del self._asked[job.done]
+        if job.expiry is not None:
+            self._disarm(job)
         if job.barrier:
             self._barriers[job.unit] -= 1
         if job.entered and job.sent is None:
@@ -219,17 +225,18 @@ class Requests:
         return self._bell.get()
 
     def _disarm(self, job: Job) -> None:
-        if job.expiry is not None:
-            job.expiry.cancel()
-            job.expiry = None
+        assert job.expiry is not None
+        job.expiry.cancel()
+        job.expiry = None
 
     def _expire(self, job: Job) -> None:
         job.expiry = None
         self._schedule.remove(job)
         self.end(job, Expired(f"{job.terms.patience:g} s went by before its turn came"))
 
-    def _withdraw(self, job: Job) -> None:
+    def _withdraw(self, done: Deferred[Reply]) -> None:
         """The asker has lost interest; what is on the wire is finished all the same."""
-        if job.sent is None:
+        job = self._asked.get(done)
+        if job is not None and job.sent is None:
             self._schedule.remove(job)
             self.end(job, Cancelled("withdrawn before it was sent"))

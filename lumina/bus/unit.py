@@ -140,8 +140,9 @@ class Unit:
 
     def remember(self, request: Request, baudrate: int) -> None:
         self.baudrate = baudrate
-        self.answered.pop(_key(request), None)
-        self.answered[_key(request)] = None
+        key = _key(request)
+        self.answered.pop(key, None)
+        self.answered[key] = None
         if len(self.answered) > _ANSWERED:
             del self.answered[next(iter(self.answered))]
 

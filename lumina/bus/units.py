@@ -171,8 +171,9 @@ class Units:
         @param delay: from the end of the request to the first byte.
         """
         known = self._know(unit, now)
-        known.owe(request, now - delay)
-        known.settle(request.function)
+        if known.owed:
+            known.owe(request, now - delay)
+            known.settle(request.function)
         known.remember(request, baudrate)
         known.learn(kind_of(request), delay)
         known.lives()
@@ -253,8 +254,11 @@ class Units:
         )
 
     def _know(self, unit: int, now: float) -> Unit:
-        known = self._units.setdefault(unit, Unit())
-        known.forgive(self._linger(known), now)
+        known = self._units.get(unit)
+        if known is None:
+            known = self._units[unit] = Unit()
+        if known.owed:
+            known.forgive(self._linger(known), now)
         return known
 
     def _linger(self, known: Unit) -> float:
