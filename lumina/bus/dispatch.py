@@ -8,7 +8,7 @@ wait for is sent while it is asked: a thousand devices that are mostly idle then
 cost little.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
@@ -34,16 +34,23 @@ class Dispatch:
     Sends what waits, and draws the conclusions from what comes.
 
     @ivar pipeline: the connection; `None`: there is none.
-    @ivar last: nothing is sent again: lumina is stopping.
+    @ivar stopping: nothing is sent again.
     @ivar used: when something was sent last.
     """
 
-    def __init__(self, settings: DeviceSettings, clock: Any, watchers: Sequence[Watcher]) -> None:
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        clock: Any,
+        watchers: Sequence[Watcher],
+        drained: Callable[[], None],
+    ) -> None:
         """
         @param clock: monotonic time and timers.
+        @param drained: hears of the end of each exchange while lumina is stopping.
         """
         self.pipeline: Pipeline | None = None
-        self.last = False
+        self.stopping = False
         self.used = clock.seconds()
         self._settings = settings
         self._clock = clock
@@ -51,22 +58,23 @@ class Dispatch:
         for unit, own in settings.units.items():
             if own.timeout is not None:
                 self.units.set_timeout(unit, own.timeout)
-        schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
-        self.requests = Requests(settings.name, schedule, clock, watchers, self._unsent, self.pump)
+        self._drained = drained
+        self._schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
+        self.requests = Requests(settings.name, self._schedule, clock, watchers, self._unsent, self.pump)
         self.recent = Recent(settings.max_age)
         self._crowded = False
         self._missed: dict[int, float] = {}
 
     def at_once(self, job: Job) -> bool:
         """Send a job, if nobody is before it and there is room on the way."""
-        if self.requests or not self._room() or not self._ready(job):
+        if self._schedule or not self._room() or not self._ready(job):
             return False
         self._send([job])
         return True
 
     def pump(self) -> None:
         """Send what waits, as far as there is room on the way."""
-        while self.requests and self._room():
+        while self._schedule and self._room():
             job = self.requests.next(self._ready, None)
             if job is None:
                 break
@@ -88,18 +96,21 @@ class Dispatch:
         self._publish(flight, verdict_of(pdu, error), now)
         if self._crowded:
             self.requests.charge(flight.party, now - flight.sent)
-            self._crowded = bool(self.requests)
+            self._crowded = bool(self._schedule)
         if job.barrier:
             self.recent.forget(job.unit)
-        if flight.unit != _BROADCAST:
+        if job.unit != _BROADCAST:
             self._learn(flight, error, now)
-        if error is not None and self._again(flight, error):
-            return
-        result = self._result(flight, pdu, error, now)
-        for each in flight.party:
-            self.requests.end(each, for_asker(each, result))
-        if self.requests:
+        if error is not None:
+            self._failed(flight, error)
+        else:
+            result = self._result(flight, pdu, now)
+            for each in flight.party:
+                self.requests.end(each, result)
+        if self._schedule:
             self.pump()
+        if self.stopping:
+            self._drained()
 
     # What goes.
 
@@ -142,10 +153,17 @@ class Dispatch:
         """One of several askers waits less long than the others: it is answered by its own time."""
         self.requests.end(job, for_asker(job, no_reply(job, job.timeout)))
 
+    def _failed(self, flight: Flight, error: Sent) -> None:
+        if self._again(flight, error):
+            return
+        result = no_reply(flight.party[0], flight.wait) if isinstance(error, NoReply) else error
+        for each in flight.party:
+            self.requests.end(each, for_asker(each, result))
+
     def _again(self, flight: Flight, error: Sent) -> bool:
         """Send a read that failed once more, where the settings say so and somebody still waits."""
         more = flight.trial < self._settings.retries and flight.request.repeatable
-        if not more or isinstance(error, PortLost) or self.last or all_over(flight.party):
+        if not more or isinstance(error, PortLost) or self.stopping or all_over(flight.party):
             return False
         if not self._room() or self.units.is_suspended(flight.unit):
             return False
@@ -179,9 +197,9 @@ class Dispatch:
 
     def _learn(self, flight: Flight, error: Sent | None, now: float) -> None:
         units, unit, request, waited = self.units, flight.unit, flight.request, now - flight.sent
-        suspended = units.is_suspended(unit)
+        suspended = units.is_suspended(unit) if error is not None else False
         if error is None:
-            units.answered(unit, request, waited, _SPEED, now)
+            suspended = units.answered(unit, request, waited, _SPEED, now)
         elif isinstance(error, NoReply):
             # Requests that were on their way together are missed together: that is one miss.
             if flight.sent >= self._missed.get(unit, -inf):
@@ -194,16 +212,11 @@ class Dispatch:
         if error is not None or suspended:
             follow(self._settings.name, units, self.requests, unit, suspended, now)
 
-    def _result(self, flight: Flight, pdu: bytes, error: Sent | None, now: float) -> Reply | LuminaError:
-        job = flight.party[0]
-        if isinstance(error, NoReply):
-            return no_reply(job, flight.wait)
-        if error is not None:
-            return error
+    def _result(self, flight: Flight, pdu: bytes, now: float) -> Reply | LuminaError:
         if pdu and pdu[0] & _EXCEPTION:
-            return ExceptionReply(job.request.function, pdu[1])
-        reply = Reply(job.request, pdu, flight.sent, now)
-        if job.key is not None and self.recent.max_age and not self.requests.changing(job.unit):
+            return ExceptionReply(flight.request.function, pdu[1])
+        job, reply = flight.party[0], Reply(flight.request, pdu, flight.sent, now)
+        if self.recent.max_age and job.key is not None and not self.requests.changing(job.unit):
             self.recent.put(job.unit, job.key, reply)
         return reply
 

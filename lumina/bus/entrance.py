@@ -53,9 +53,9 @@ class Entrance:
     def execute(self, unit: int, request: Request, terms: Terms) -> Deferred[Reply]:
         """As a `Bus` does."""
         settings = self._settings
-        line = settings.line_for(unit, terms.baudrate)
-        timeout = terms.timeout or settings.unit(unit).timeout or settings.timeout
-        shared = request.function in _SHARED_FUNCTIONS and not request.writes and settings.unit(unit).share
+        own, line = settings.unit(unit), settings.line_for(unit, terms.baudrate)
+        timeout = terms.timeout or own.timeout or settings.timeout
+        shared = own.share and request.function in _SHARED_FUNCTIONS and not request.writes
         key = (request.encode(), line) if shared else None
         job = self._requests.new(unit, request, terms, line, timeout, key)
         try:
@@ -76,7 +76,7 @@ class Entrance:
             raise ShuttingDown("lumina is stopping")
         self._check(job.unit, job.request, job.terms)
         now = self._clock.seconds()
-        if job.key is not None and not self._requests.changing(job.unit):
+        if self._recent.max_age and job.key is not None and not self._requests.changing(job.unit):
             known = self._recent.get(job.unit, job.key, now)
             if known is not None:
                 return known

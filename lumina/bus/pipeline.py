@@ -80,12 +80,12 @@ class Pipeline(Protocol):
         self._silences = 0
         self._silent_since = 0.0
         self._reason = ""
-        self._direct: Connection | None = None
+        self._direct: Callable[[bytes], int] | None = None
 
     def connectionMade(self) -> None:
         transport: Any = self.transport
         if isinstance(transport, Connection) and not transport.TLS:
-            self._direct = transport
+            self._direct = transport.socket.send
         transport.bufferSize = READ_LIMIT
         tune(transport)
 
@@ -134,13 +134,14 @@ class Pipeline(Protocol):
         self._silences = 0
         if not self.flights:
             self._stray().stale += len(data)
+        fresh = not self._frames
         try:
             messages = self._frames.received(data)
         except mbap.LyingLength as lie:
-            self._take(lie.before)
+            self._take(lie.before, b"")
             self._unreadable(str(lie))
             return
-        self._take(messages)
+        self._take(messages, data if fresh else b"")
         if self._frames.alien != self._alien:
             self._alien = self._frames.alien
             for flight in self.flights.values():
@@ -158,13 +159,15 @@ class Pipeline(Protocol):
 
     # What comes.
 
-    def _take(self, messages: list[mbap.ADU]) -> None:
+    def _take(self, messages: list[mbap.ADU], data: bytes) -> None:
+        """@param data: the bytes, if they begin with the first message; mostly that is all of them."""
         for adu in messages:
             flight = self.flights.get(adu.transaction)
             if flight is None:
                 self._astray(adu)
                 continue
-            flight.incoming += mbap.encode(*adu)
+            whole = len(data) == mbap.HEADER + len(adu.pdu)
+            flight.incoming += data if whole else mbap.encode(*adu)
             if flight.first is None:
                 flight.first = self._clock.seconds()
             complaint = flight.misfit(adu.unit, adu.pdu)
@@ -224,12 +227,14 @@ class Pipeline(Protocol):
         costs two more system calls and a turn.
         """
         if self._direct is not None:
-            count = self._direct.writeSomeData(data)
+            try:
+                count = self._direct(data)
+            except OSError:
+                count = 0  # the reactor finds out whether the system is busy, or the connection lost
             if count == len(data):
                 return
             self._direct = None  # from now on there may be bytes that wait
-            if isinstance(count, int):
-                data = data[count:]
+            data = data[count:]
         assert self.transport is not None
         self.transport.write(data)
 

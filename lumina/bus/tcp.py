@@ -21,12 +21,10 @@ from twisted.python.failure import Failure
 
 from lumina.bus.dispatch import Dispatch
 from lumina.bus.entrance import Entrance
-from lumina.bus.flight import Flight
 from lumina.bus.pipeline import Pipeline
 from lumina.bus.settings import NO_LINE, DeviceSettings
 from lumina.errors import (
     PortDown,
-    Sent,
     ShuttingDown,
 )
 from lumina.interfaces import PortStatus, Terms, Watcher
@@ -62,7 +60,7 @@ class Device(Service):
         self._settings = settings
         self._endpoint = endpoint
         self._reactor = reactor
-        self._dispatch = dispatch = Dispatch(settings, reactor, watchers)
+        self._dispatch = dispatch = Dispatch(settings, reactor, watchers, self._close_when_done)
         self._requests, self._units = dispatch.requests, dispatch.units
         self._entrance = Entrance(
             settings,
@@ -107,13 +105,13 @@ class Device(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._entrance.shut = self._dispatch.last = False
+        self._entrance.shut = self._dispatch.stopping = False
         self._life = Deferred.fromCoroutine(self._live())
 
     def stopService(self) -> Deferred[None]:
         """@return: fires when the exchanges under way are over, `GRACE` seconds later at the most."""
         super().stopService()
-        self._entrance.shut = self._dispatch.last = True
+        self._entrance.shut = self._dispatch.stopping = True
         self._requests.end_waiting(ShuttingDown("lumina is stopping"))
         if self._interruptible is not None:
             self._interruptible.cancel()
@@ -134,11 +132,6 @@ class Device(Service):
         if self._asleep is not None:
             asleep, self._asleep = self._asleep, None
             asleep.callback(None)
-
-    def _landed(self, flight: Flight, pdu: bytes, error: Sent | None) -> None:
-        self._dispatch.landed(flight, pdu, error)
-        if self._entrance.shut:
-            self._close_when_done()
 
     # The life of the connection.
 
@@ -188,7 +181,7 @@ class Device(Service):
     def _connect(self) -> Deferred[Pipeline]:
         seconds = self._settings.connect_timeout
         factory = Factory.forProtocol(
-            lambda: Pipeline(self._reactor, self._last_id, self._landed, self._dispatch.late)
+            lambda: Pipeline(self._reactor, self._last_id, self._dispatch.landed, self._dispatch.late)
         )
         factory.noisy = False
 

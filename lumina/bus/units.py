@@ -164,19 +164,22 @@ class Units:
         doubled = 1 if known.suspended else min(known.misses, 8)
         return min(stated, times.bound(self._habits.slack) * 2.0**doubled)
 
-    def answered(self, unit: int, request: Request, delay: float, baudrate: int, now: float) -> None:
+    def answered(self, unit: int, request: Request, delay: float, baudrate: int, now: float) -> bool:
         """
         A sound reply or an exception came.
 
         @param delay: from the end of the request to the first byte.
+        @return: whether the unit was suspended until now.
         """
         known = self._know(unit, now)
+        suspended = known.suspended
         if known.owed:
             known.owe(request, now - delay)
             known.settle(request.function)
         known.remember(request, baudrate)
         known.learn(kind_of(request), delay)
         known.lives()
+        return suspended
 
     def missed(self, unit: int, request: Request, waited: float, baudrate: int, now: float) -> None:
         """
