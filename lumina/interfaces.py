@@ -99,6 +99,25 @@ class Bus(Protocol):
         """
 
 
+class Listening(Protocol):
+    """
+    What a bus may want to hear of its line beside requests, through its
+    attribute `listening`: one that is its units itself counts as they do
+    (Serial Line 1.02, appendix A). Other buses have no such attribute.
+    """
+
+    def refused(self, unit: int, code: int) -> bool:
+        """
+        A message to a unit was no valid request.
+
+        @param code: the exception code that is due.
+        @return: whether the unit is there, and says so.
+        """
+
+    def damaged(self) -> None:
+        """What came was no frame: its CRC did not fit, or it was too short."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """

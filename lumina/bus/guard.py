@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from lumina.errors import Denied
-from lumina.interfaces import Asker, Bus, Outcome, Terms, Watcher
+from lumina.interfaces import Asker, Bus, Listening, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 
 #: Askers of which it is remembered what they may.
@@ -86,6 +86,7 @@ class Guard:
         @param seconds: monotonic time.
         """
         self._bus = bus
+        self.listening: Listening | None = getattr(bus, "listening", None)
         self._name = name
         self._view = view
         self._refusals = refusals

@@ -16,9 +16,10 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lumina.errors import BadRequest, ExceptionReply, LuminaError, QueueFull
+from lumina.errors import BadRequest, ExceptionReply, LuminaError, NoReply, QueueFull
 from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker, asker_of
 from lumina.frontends.framings import Frame
+from lumina.frontends.listening import listening
 from lumina.frontends.mischief import Mischief
 from lumina.frontends.prompt import writer
 from lumina.frontends.serving import BrokenStreams, Requests, Serving
@@ -201,6 +202,11 @@ class GatewayConnection(Connection):
         bus, target = route
         try:
             request = self._requests[body]
+        except ExceptionReply as refused:
+            heard = listening(bus).refused(target, refused.code)
+            self._deliver(slot, refused.pdu if heard else _exception(body, NoReply.code))
+            return
+        try:
             if target == _BROADCAST and not request.writes:
                 raise ExceptionReply(request.function, BadRequest.code)
             if len(self._under_way) >= self._serving.in_flight:

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from lumina.errors import Cancelled, ExceptionReply, LuminaError, NoReply
 from lumina.frontends.framings import last_request
+from lumina.frontends.listening import listening
 from lumina.frontends.mischief import Encode, Fate, Mischief
 from lumina.interfaces import Bus, Terms
 from lumina.modbus import pdu, rtu
@@ -101,6 +102,7 @@ class Slave(protocol.Protocol):
         @param faults: what goes wrong; `None`: nothing does.
         """
         self._bus = bus
+        self._listening = listening(bus)
         self._clock = clock
         self._line = line
         self._faults = faults or _NoFault()
@@ -149,7 +151,10 @@ class Slave(protocol.Protocol):
     def _end(self) -> None:
         self._silence = None
         rest, self._bytes = self._bytes, b""
-        self._frame(rest if rtu.fits(rest) else last_request(rest))
+        if not rtu.fits(rest):
+            self._listening.damaged()
+            rest = last_request(rest)
+        self._frame(rest)
 
     def _frame(self, frame: bytes) -> None:
         """@param frame: a sound one, of whomever; empty for none."""
@@ -164,7 +169,8 @@ class Slave(protocol.Protocol):
         try:
             request = pdu.parse(body)
         except ExceptionReply as refused:
-            self._answer(refused.pdu, unit, fate, due, self._turn)
+            if self._listening.refused(unit, refused.code):
+                self._answer(refused.pdu, unit, fate, due, self._turn)
         else:
             self._ask(unit, request, fate, due)
 

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from lumina.errors import ExceptionReply, LuminaError, NoReply
-from lumina.interfaces import Outcome, Terms, Watcher
+from lumina.interfaces import Listening, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
@@ -96,6 +96,16 @@ class Bank:
         if self._watchers:
             self._publish(Outcome(self._name, unit, request, terms, "ok", now, now, now))
         return succeed(Reply(request, body, now, now))
+
+    @property
+    def listening(self) -> Listening:
+        """Hears of messages that are no requests: the units count them."""
+        return self
+
+    def refused(self, unit: int, code: int) -> bool:
+        self._traffic.messages += 1
+        device = self._units.get(unit, self._anywhere)
+        return device is not None and device.refuse(code)
 
     def damaged(self) -> None:
         """A frame came that is none: every unit on the line counts it."""

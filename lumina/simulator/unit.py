@@ -115,6 +115,21 @@ class Unit:
             communication.answered()
         return reply
 
+    def refuse(self, code: int) -> bool:
+        """
+        Count a message that was no valid request.
+
+        @param code: the exception that is due.
+        @return: whether this unit says so; one that only listens does not.
+        """
+        communication = self.communication
+        communication.addressed += 1
+        if communication.listen_only:
+            communication.unanswered(False)
+        else:
+            communication.refused(code)
+        return not communication.listen_only
+
     def obey(self, request: Request, elapsed: float) -> None:
         """Carry a broadcast out, if it can be, and say nothing."""
         communication = self.communication
