@@ -295,10 +295,10 @@ class ExampleTests(SynchronousTestCase):
         Whatever is commented out in it is right as well, once the `#` is taken away.
         """
         text = re.sub(r"^( *)#(?! \S)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
-        config = loads(text, "f")
+        config = loads(text, str(EXAMPLE))
         self.assertEqual(list(config.listen), ["text", "modbus", "line1"])
         self.assertEqual(config.ports["greenhouse"].units[18].turnaround, 0.05)
-        self.assertEqual(config.simulators["plant"].preset, "greenhouse")
+        self.assertEqual(config.simulators["plant"].preset, "industrial")
         self.assertEqual([device.device_id for device in config.poll.devices], [1, "pump 1"])
 
     def test_every_key(self) -> None:

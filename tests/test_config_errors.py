@@ -286,7 +286,8 @@ class ErrorTests(ConfigCase):
         """
         self.assertSays(
             "simulators: {plant: {preset: gren}}",
-            "f:1:30: simulators.plant.preset: no preset is called 'gren'; known: greenhouse, meter",
+            "f:1:30: simulators.plant.preset: no preset is called 'gren'; "
+            "known: basic, greenhouse, industrial, meter",
         )
 
     def test_speeds(self) -> None:

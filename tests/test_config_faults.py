@@ -141,7 +141,7 @@ class FaultsTests(ConfigCase):
         The example that comes with lumina has rules that are right.
         """
         text = re.sub(r"^( *)#(?! \S)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
-        listener = loads(text, "f").listen["line1"]
+        listener = loads(text, str(EXAMPLE)).listen["line1"]
         assert isinstance(listener, RTUSlave)
         kinds = [type(fault.rule).__name__ for fault in listener.faults]
         self.assertEqual((kinds[0], kinds[-2:]), ("Fault", ["Echo", "Babble"]))

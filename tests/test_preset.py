@@ -5,9 +5,10 @@ import struct
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.assembly.simulators import bank
+from lumina.config.maps import preset, presets
 from lumina.errors import ConfigError, NoReply
 from lumina.modbus import pdu
-from lumina.simulator import preset
 from lumina.simulator.bank import Bank
 
 #: Seconds at which the values are looked at.
@@ -27,22 +28,22 @@ class PresetTests(SynchronousTestCase):
         """
         Every preset that comes with lumina can be made.
         """
-        self.assertEqual(preset.names(), ["greenhouse", "meter"])
-        for name in preset.names():
-            preset.bank(name, 1, Clock().seconds)
+        self.assertEqual(presets(), ["basic", "greenhouse", "industrial", "meter"])
+        for name in presets():
+            bank(preset(name), Clock().seconds, 1)
 
     def test_unknown(self) -> None:
         """
         A preset that does not exist is answered with those that do.
         """
-        error = self.assertRaises(ConfigError, preset.bank, "greenhose", 1, Clock().seconds)
-        self.assertEqual(str(error), "preset: 'greenhose' is none of greenhouse, meter")
+        error = self.assertRaises(ConfigError, preset, "greenhose")
+        self.assertEqual(str(error), "preset: 'greenhose' is none of basic, greenhouse, industrial, meter")
 
 
 class GreenhouseTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.bank = preset.bank("greenhouse", 1, self.clock.seconds)
+        self.bank = bank(preset("greenhouse"), self.clock.seconds, 1)
 
     def read(self, unit: int, request: pdu.Request) -> tuple[int, ...]:
         return registers(self, self.bank, unit, request)
@@ -85,9 +86,9 @@ class GreenhouseTests(SynchronousTestCase):
         told = []
         for seed in (5, 5, 6):
             clock = Clock()
-            bank = preset.bank("greenhouse", seed, clock.seconds)
+            made = bank(preset("greenhouse"), clock.seconds, seed)
             clock.advance(77)
-            told.append(registers(self, bank, 1, pdu.ReadInputRegisters(0, 3)))
+            told.append(registers(self, made, 1, pdu.ReadInputRegisters(0, 3)))
         self.assertEqual(told[0], told[1])
         self.assertNotEqual(told[1], told[2])
 
@@ -125,7 +126,7 @@ class GreenhouseTests(SynchronousTestCase):
 class MeterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.bank = preset.bank("meter", 1, self.clock.seconds)
+        self.bank = bank(preset("meter"), self.clock.seconds, 1)
 
     def float(self, address: int) -> float:
         words = registers(self, self.bank, 1, pdu.ReadInputRegisters(address, 2))

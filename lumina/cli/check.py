@@ -17,7 +17,7 @@ def summary(config: Config) -> Iterator[str]:
     for key, device in config.devices.items():
         yield f"device {key}: {device.endpoint}{_names(device)}"
     for key, simulator in config.simulators.items():
-        yield f"simulator {key}: preset {simulator.preset}, seed {simulator.seed}"
+        yield f"simulator {key}: {simulator.source}, seed {simulator.seed}"
     if config.poll.devices:
         yield f"poll: {_polled(config)}"
     for key, listener in config.listen.items():

@@ -1,6 +1,6 @@
 """What pydantic found, in the operator's words and at its place in the file."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from lumina.config.listeners import FrontEnds, listener_fields
 from lumina.config.marks import Document, Path, Problem
+from lumina.config.sentences import sentence
 from lumina.config.settings import Config
 from lumina.plugins import nearest
 
@@ -26,8 +27,7 @@ def problem(document: Document, data: Any, error: ErrorDetails, front_ends: Fron
     if error["type"] in ("extra_forbidden", "invalid_key"):
         return Problem(document.keys[path], path, _unknown_key(data, _whole(document, path), front_ends))
     places = document.keys if error["loc"][-1:] == ("[key]",) else document.places
-    explain = _SENTENCES.get(error["type"], _in_general)
-    return Problem(places[path], path, explain(error))
+    return Problem(places[path], path, sentence(error))
 
 
 def _path(document: Document, loc: Path) -> Path:
@@ -68,63 +68,3 @@ def _bare(annotation: Any) -> Any:
     while get_origin(annotation) in (Annotated, Union, UnionType):
         annotation = get_args(annotation)[0]
     return annotation
-
-
-def _got(error: ErrorDetails) -> str:
-    value = error["input"]
-    if isinstance(value, dict | list):
-        return f"got a {'mapping' if isinstance(value, dict) else 'list'}"
-    if value is None or isinstance(value, bool):
-        return f"got {'nothing' if value is None else str(value).lower()}"
-    return f"got '{value}'" if isinstance(value, str) else f"got {value}"
-
-
-def _wants(what: str) -> Callable[[ErrorDetails], str]:
-    return lambda error: f"it should be {what}; {_got(error)}"
-
-
-def _text(error: ErrorDetails) -> str:
-    quotes = "" if isinstance(error["input"], dict | list | None) else "; put it in quotes"
-    return f"it should be text; {_got(error)}{quotes}"
-
-
-def _beyond(limit: str, side: str) -> Callable[[ErrorDetails], str]:
-    return lambda error: f"{error['input']} is {side} the limit of {error['ctx'][limit]:g}"
-
-
-def _one_of(error: ErrorDetails) -> str:
-    allowed = error["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-    return f"it should be one of {', '.join(allowed)}; {_got(error)}"
-
-
-def _too_many(error: ErrorDetails) -> str:
-    return f"it should have at most {error['ctx']['max_length']} items; got {error['ctx']['actual_length']}"
-
-
-def _too_few(error: ErrorDetails) -> str:
-    return f"it should have at least {error['ctx']['min_length']} items; got {error['ctx']['actual_length']}"
-
-
-def _in_general(error: ErrorDetails) -> str:
-    return f"{error['msg'][0].lower()}{error['msg'][1:]}; {_got(error)}"
-
-
-_SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
-    "value_error": lambda error: str(error["ctx"]["error"]),
-    "string_type": _text,
-    "int_type": _wants("a whole number"),
-    "float_type": _wants("a number"),
-    "finite_number": _wants("a finite number"),
-    "bool_type": _wants("true or false"),
-    "dict_type": _wants("a mapping of keys to values"),
-    "model_type": _wants("a mapping of keys to values"),
-    "list_type": _wants("a list"),
-    "tuple_type": _wants("a list"),
-    "literal_error": _one_of,
-    "too_long": _too_many,
-    "too_short": _too_few,
-    "greater_than_equal": _beyond("ge", "below"),
-    "greater_than": _beyond("gt", "not above"),
-    "less_than_equal": _beyond("le", "above"),
-    "less_than": _beyond("lt", "not below"),
-}

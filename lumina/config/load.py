@@ -61,7 +61,7 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
         path = path[1:] if bare else path
         problems.append(Problem(document.place(path), path, sentence))
     try:
-        config = Config.model_validate(data, context=_context(document, data, front_ends))
+        config = Config.model_validate(data, context=_context(document, data, name, front_ends))
     except ValidationError as error:
         problems += (explain.problem(document, data, each, front_ends) for each in error.errors())
     if problems:
@@ -69,13 +69,14 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
     return config
 
 
-def _context(document: Document, data: Any, front_ends: FrontEnds) -> dict[str, Any]:
+def _context(document: Document, data: Any, name: str, front_ends: FrontEnds) -> dict[str, Any]:
     """What single keys have to know of the rest of the file."""
     return {
         "buses": checks.names(data),
         "listeners": checks.listeners(data),
         "places": document.places,
         "front_ends": front_ends,
+        "folder": Path(name).parent,
     }
 
 

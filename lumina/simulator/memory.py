@@ -75,6 +75,8 @@ class Memory:
     @ivar data: the bytes, a register's high byte first.
     @ivar width: bytes of one of them: 2 for registers, 1 for bits.
     @ivar changed: called after each write of a client.
+    @ivar plain: nothing moves and all may be read, so that the bytes are all
+        that there is to it.
     """
 
     def __init__(self, size: int, width: int) -> None:
@@ -87,7 +89,9 @@ class Memory:
         self._followed: dict[range, list[tuple[float, bytes]]] = {}
         self._seed = 0
         self._past: Past = nothing
-        self._hidden = self._fixed = b""
+        self._hidden, self._fixed = bytearray(size), bytearray(size)
+        self._closed = False
+        self.plain = True
 
     def __len__(self) -> int:
         return len(self.data) // self.width
@@ -98,25 +102,34 @@ class Memory:
         """
         self._seed, self._past = seed, past
 
+    def moment(self, elapsed: float) -> Moment:
+        return Moment(self._seed, elapsed, self._past)
+
+    def moving(self) -> Iterator[tuple[int, int]]:
+        """The places that move, from and before which, in order."""
+        for each in self._moving:
+            yield each.first, each.end
+
     def put(self, place: int, signal: Signal) -> None:
         """Let something move there."""
         self._moving.append(_Moving(place, signal))
         self._moving.sort(key=lambda each: each.first)
         self._index()
 
-    def restrict(self, place: int, readable: bool, writable: bool) -> None:
+    def restrict(self, place: int, count: int, readable: bool, writable: bool) -> None:
         """Say what clients may do there; all they like, unless it is said."""
-        hidden, fixed = (bytearray(each or bytes(len(self))) for each in (self._hidden, self._fixed))
-        hidden[place], fixed[place] = not readable, not writable
-        self._hidden, self._fixed = (bytes(each) if any(each) else b"" for each in (hidden, fixed))
+        for flags, closed in ((self._hidden, not readable), (self._fixed, not writable)):
+            flags[place : place + count] = bytes((closed,)) * count
+        self._closed = True
+        self._judge()
 
     def readable(self, place: int, count: int) -> bool:
         """Whether a client may read all of them."""
-        return not self._hidden or self._hidden.find(1, place, place + count) < 0
+        return not self._closed or self._hidden.find(1, place, place + count) < 0
 
     def writable(self, place: int, count: int) -> bool:
         """Whether a client may write all of them."""
-        return not self._fixed or self._fixed.find(1, place, place + count) < 0
+        return not self._closed or self._fixed.find(1, place, place + count) < 0
 
     def read(self, place: int, count: int, elapsed: float) -> bytes:
         """@param elapsed: seconds since the simulation began."""
@@ -156,8 +169,7 @@ class Memory:
         changes = self._followed[range(place, place + count)]
         words = list(self._words(changes[max(0, bisect_left(changes, (elapsed, b"\xff" * 9)) - 1)][1]))
         for moving in self._within(place, count):
-            signal = moving.signal
-            told = signal.words(Moment(self._seed, signal.step(elapsed), self._past))
+            told = moving.signal.words(self.moment(moving.signal.step(elapsed)))
             for offset, word in enumerate(told, moving.first - place):
                 if 0 <= offset < count:
                     words[offset] = word
@@ -181,6 +193,10 @@ class Memory:
     def _index(self) -> None:
         self._firsts = [each.first for each in self._moving]
         self._longest = max((each.signal.size for each in self._moving), default=1)
+        self._judge()
+
+    def _judge(self) -> None:
+        self.plain = not self._moving and not self._closed
 
     def _within(self, place: int, count: int) -> list[_Moving]:
         """What moves there, even in part."""
@@ -194,7 +210,7 @@ class Memory:
             step = signal.step(elapsed)
             if step != moving.step:
                 moving.step = step
-                words = signal.words(Moment(self._seed, step, self._past))
+                words = signal.words(self.moment(step))
                 self.store(moving.first, pack("value", words) if self.width == 2 else bytes(map(bool, words)))
 
     def _hold(self, place: int, count: int) -> None:

@@ -14,7 +14,7 @@ is the bank's.
 import hashlib
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -261,6 +261,18 @@ class Replay:
     def value(self, moment: Moment) -> float:
         elapsed = moment.elapsed if self.period is None else moment.elapsed % self.period
         return self.values[max(0, bisect_right(self.times, elapsed) - 1)]
+
+
+def followed(processes: Iterable[Process]) -> Iterator[Register]:
+    """The registers that any of these depend upon, through whatever lies between."""
+    for each in processes:
+        match each:
+            case Register():
+                yield each
+            case Lag() | Rate():
+                yield from followed((each.source,))
+            case Product():
+                yield from followed((*each.factors, *each.divisors))
 
 
 def _draw(seed: int, stream: str, index: int) -> float:

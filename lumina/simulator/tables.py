@@ -65,8 +65,12 @@ class Table:
 
     def read(self, address: int, count: int, elapsed: float) -> bytes:
         """@raise BadRequest: as `check_readable`."""
+        memory = self.memory
+        if memory.plain and self.start <= address and address + count <= self._end:
+            first = (address + self._shift) * memory.width
+            return bytes(memory.data[first : first + count * memory.width])
         self.check_readable(address, count)
-        return self.memory.read(address + self._shift, count, elapsed)
+        return memory.read(address + self._shift, count, elapsed)
 
     def write(self, address: int, data: bytes, elapsed: float) -> None:
         """@raise BadRequest: as `check_writable`; then nothing is written."""

@@ -16,6 +16,7 @@ from lumina.modbus.pdu import Diagnostics, Opaque, Request
 from lumina.modbus.request import ILLEGAL_FUNCTION, pack, refusal, unpack
 from lumina.simulator.communication import SETTLED, Communication
 from lumina.simulator.files import Files, Queues
+from lumina.simulator.process import Moment
 from lumina.simulator.tables import AnyTable, Table, bits, registers
 
 #: The name of each table, as it is in an inventory of tables.
@@ -81,6 +82,10 @@ class Unit:
         """The simulation begins now, with this seed."""
         for name in TABLES:
             self.table(name).memory.begin(seed, self._past)
+
+    def moment(self, elapsed: float) -> Moment:
+        """@param elapsed: seconds since the simulation began."""
+        return self.holding_registers.memory.moment(elapsed)
 
     def table(self, name: str) -> AnyTable:
         """@param name: one of `TABLES`."""

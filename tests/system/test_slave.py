@@ -12,10 +12,11 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from lumina.assembly.simulators import bank
+from lumina.config.maps import preset
 from lumina.frontends.slave import Slave
 from lumina.interfaces import Bus
 from lumina.modbus.rtu import Line
-from lumina.simulator import preset
 from tests.system.programs import require
 
 
@@ -37,7 +38,7 @@ class MasterTests(TestCase):
     def setUp(self) -> None:
         self.mbpoll = require("mbpoll")
         self.path = os.path.abspath(self.mktemp())
-        self.bank = preset.bank("greenhouse", 1, time.monotonic)
+        self.bank = bank(preset("greenhouse"), time.monotonic, 1)
 
     async def serve(self, baudrate: int) -> None:
         line = Line(baudrate)

@@ -1,0 +1,142 @@
+"""Files of simulated devices: YAML, CSV, and the presets that come with lumina."""
+
+import csv
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from lumina.config.marks import Document, Place
+from lumina.config.processes import TABLES
+from lumina.config.records import read_record
+from lumina.config.rows import COLUMNS, cells
+from lumina.config.sentences import sentence
+from lumina.config.simulated import Device, Entry, ServerName, Table
+from lumina.errors import ConfigError
+from lumina.plugins import nearest
+
+_DEVICES = TypeAdapter(list[Device])
+_FOLDER = resources.files("lumina.simulator") / "presets"
+_SUFFIX = ".yaml"
+_KNOWN = sorted({key for model in (Device, Table, Entry, ServerName) for key in model.model_fields})
+
+
+def presets() -> list[str]:
+    """The names of the simulators that come with lumina."""
+    return sorted(
+        file.name.removesuffix(_SUFFIX) for file in _FOLDER.iterdir() if file.name.endswith(_SUFFIX)
+    )
+
+
+def preset(name: str) -> list[Device]:
+    """
+    The devices of a preset.
+
+    @raise ConfigError: there is none of that name; the message names those there are.
+    """
+    if name not in presets():
+        raise ConfigError(f"preset: '{name}' is none of {', '.join(presets())}")
+    return _yaml((_FOLDER / (name + _SUFFIX)).read_text(encoding="utf-8"), name)
+
+
+def load_map(path: str) -> list[Device]:
+    """
+    Read a file of devices: CSV if it is called so, else YAML.
+
+    @raise ConfigError: it cannot be read, or is wrong; all errors at once,
+        each as `file:line:column: key: sentence`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: the byte {error.object[error.start]:02X} is not UTF-8") from error
+    devices = _csv(text, path) if path.lower().endswith(".csv") else _yaml(text, path)
+    for device in devices:
+        _play(device, Path(path).parent)
+    return devices
+
+
+def _yaml(text: str, name: str) -> list[Device]:
+    document = Document(text)
+    if document.problems:
+        raise ConfigError(
+            "\n".join(
+                f"{name}:{each.place.line}:{each.place.column}: {'.'.join(map(str, each.path)) or 'YAML'}: "
+                f"{each.sentence}"
+                for each in document.problems
+            )
+        )
+    single = isinstance(document.data, dict)
+    devices = [document.data] if single else document.data
+
+    def place(path: tuple[Any, ...]) -> Place:
+        return document.place(path[1:] if single else path)
+
+    return _validated(devices, name, place)
+
+
+def _validated(devices: Any, name: str, place: Callable[[tuple[Any, ...]], Place]) -> list[Device]:
+    try:
+        found = _DEVICES.validate_python(devices)
+    except ValidationError as error:
+        lines = [_line(name, each, place) for each in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+    if not found:
+        raise ConfigError(f"{name}: there is no device in it")
+    return found
+
+
+def _line(name: str, error: ErrorDetails, place: Callable[[tuple[Any, ...]], Place]) -> str:
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    at = place(path)
+    said = sentence(error)
+    if error["type"] == "extra_forbidden":
+        said = f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _KNOWN)}"
+    elif error["type"] == "missing":
+        said = "it is required, and not here"
+    return f"{name}:{at.line}:{at.column}: {'.'.join(map(str, path[1:])) or 'device'}: {said}"
+
+
+def _csv(text: str, name: str) -> list[Device]:
+    devices: dict[str, dict[str, Any]] = {}
+    lines: dict[tuple[Any, ...], int] = {}
+    problems = []
+    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    unknown = [each for each in reader.fieldnames or () if each.strip() not in COLUMNS]
+    if unknown:
+        raise ConfigError(f"{name}:1:1: unknown column '{unknown[0]}'; {nearest(unknown[0], COLUMNS)}")
+    for row in reader:
+        given = {key.strip(): value.strip() for key, value in row.items() if key and value and value.strip()}
+        try:
+            cell = cells(given) if given else None
+        except ValueError as error:
+            problems.append(f"{name}:{reader.line_num}:1: {error}")
+            continue
+        if cell is not None:
+            device = devices.setdefault(cell.unit, {"units": cell.units})
+            where = device.setdefault(cell.table, {"at": {}})["at"]
+            for address in cell.addresses:
+                where[address] = cell.entry
+                lines[list(devices).index(cell.unit), cell.table, "at", address] = reader.line_num
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return _validated(list(devices.values()), name, lambda path: Place(lines.get(path[:4], 1), 1))
+
+
+def _play(device: Device, folder: Path) -> None:
+    """Read the records that it replays; their names are relative to the file of the device."""
+    inline = (
+        entry.process
+        for table in TABLES
+        for entry in device.table(table).at.values()
+        if entry.process is not None
+    )
+    for declared in (*device.processes.values(), *inline):
+        if "file" in declared:
+            path = str(folder / declared.pop("file"))
+            declared["times"], declared["values"] = read_record(path, declared.pop("column", None))
