@@ -22,6 +22,7 @@ setup(
         "PyYAML>=6",
         "pydantic>=2.9",
         "click>=8.1",
+        "treq>=25.5",
     ],
     # setuptools and wheel build lumina once more, in the tests of its installation.
     extras_require={"test": ["hypothesis>=6.100", "pymodbus>=3.16,<4", "setuptools>=64", "wheel>=0.38"]},

@@ -29,6 +29,12 @@ class StartRefused(LuminaError):
     """lumina cannot start; its text is a sentence for the operator."""
 
 
+class NotTaken(LuminaError):
+    """A sink could not take readings: none of them."""
+
+    word = "not_taken"
+
+
 class NotSent(LuminaError):
     """Nothing was transmitted; asking again is safe."""
 

@@ -10,6 +10,7 @@ service, and a `Site` is all that a front end is given.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -431,6 +432,43 @@ class DeviceStatus:
     cycles: Cycles = Cycles()
 
 
+@dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """
+    What a sink has done with the readings that it was given.
+
+    For a sink that spools taken = delivered + dead + gap + queued, over all
+    times; other counts are since the start.
+
+    @ivar state: `idle`, `delivering`, `retrying`, `holding` when all is
+        refused, `failing` when nothing can be taken.
+    @ivar taken: readings that it took, for good.
+    @ivar delivered: accepted where they go to.
+    @ivar dead: refused there one by one, and kept as dead letters.
+    @ivar gap: dropped by a bound of the spool, each recorded in a gap.
+    @ivar queued: not delivered yet.
+    @ivar oldest: seconds since the first of these was read; `None`: none is queued.
+    @ivar missed: readings that could not be taken.
+    @ivar declined: bad readings, which this sink does not want.
+    @ivar unchanged: readings within the deadband of the one before.
+    @ivar error: the last thing that went wrong; empty: nothing did.
+    """
+
+    name: str
+    kind: str
+    state: str = "idle"
+    taken: int = 0
+    delivered: int = 0
+    dead: int = 0
+    gap: int = 0
+    queued: int = 0
+    oldest: float | None = None
+    missed: int = 0
+    declined: int = 0
+    unchanged: int = 0
+    error: str = ""
+
+
 class Overview(Protocol):
     """What front ends may ask about the service; all answers are frozen values."""
 
@@ -465,6 +503,9 @@ class Overview(Protocol):
         @return: ends it.
         """
 
+    def sinks(self) -> Sequence[SinkStatus]:
+        """Where readings go, in the order of the configuration."""
+
     def clients(self) -> Sequence[ClientStatus]:
         """Every connection to a front end, oldest first."""
 
@@ -493,3 +534,21 @@ class Site:
     wall: Callable[[], float]
     buses: Mapping[str, Bus]
     overview: Overview
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """
+    What a sink is given.
+
+    @ivar name: its key under `sinks`.
+    @ivar reactor: time, timers and threads; never import the global one.
+    @ivar wall: seconds since 1970, for stamps only.
+    @ivar directory: where it may keep files that outlive the service; need
+        not exist yet.
+    """
+
+    name: str
+    reactor: Any
+    wall: Callable[[], float]
+    directory: Path

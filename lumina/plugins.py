@@ -1,5 +1,5 @@
 """
-How other packages add to lumina: front ends, found as plug-ins of Twisted.
+How other packages add to lumina: front ends and sinks, found as plug-ins of Twisted.
 
 A package that brings one needs this module, `lumina.interfaces`, and
 `lumina.testing` for its tests; `docs/plugins.md` shows how.
@@ -7,14 +7,14 @@ A package that brings one needs this module, `lumina.interfaces`, and
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.plugin import getPlugins
 from zope.interface import Attribute, Interface
 
-from lumina.interfaces import Site
+from lumina.interfaces import Outlet, Sink, Site
 
 
 class Settings(BaseModel):
@@ -68,17 +68,44 @@ class IFrontEnd(Interface):
         """
 
 
-def by_kind(found: Iterable[IFrontEnd]) -> Mapping[str, IFrontEnd]:
+class ISink(Interface):
+    """
+    Something that readings are delivered to; its provider is an `IPlugin` as well.
+
+    lumina calls `sink` once for each configured sink of this kind. A sink that
+    is an `IService` too is started before anything is polled, and stopped
+    after.
+    """
+
+    kind: str = Attribute("What `kind` is in the configuration; unique among all installed packages.")
+    settings: type[Settings] = Attribute("The model of its own keys. `kind` is lumina's, for every kind.")
+
+    def sink(settings: Any, outlet: Outlet) -> Sink:
+        """
+        @param settings: an instance of this sink's `settings`, validated.
+        @param outlet: its name, the time, and where it may keep files.
+        """
+
+
+class _OfAKind(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+
+K = TypeVar("K", bound=_OfAKind)
+
+
+def by_kind(found: Iterable[K]) -> Mapping[str, K]:
     """
     @raise ValueError: two packages claim the same kind; both are named.
     """
-    kinds: dict[str, IFrontEnd] = {}
-    for front_end in found:
-        other = kinds.setdefault(front_end.kind, front_end)
-        if other is not front_end:
+    kinds: dict[str, K] = {}
+    for each in found:
+        other = kinds.setdefault(each.kind, each)
+        if other is not each:
             raise ValueError(
-                f"two installed packages bring the kind '{front_end.kind}': "
-                f"{_origin(other)} and {_origin(front_end)}; remove one of them"
+                f"two installed packages bring the kind '{each.kind}': "
+                f"{_origin(other)} and {_origin(each)}; remove one of them"
             )
     return kinds
 
@@ -92,5 +119,14 @@ def front_ends() -> Mapping[str, IFrontEnd]:
     return by_kind(getPlugins(IFrontEnd))
 
 
-def _origin(front_end: IFrontEnd) -> str:
-    return f"{type(front_end).__module__}.{type(front_end).__qualname__}"
+def sinks() -> Mapping[str, ISink]:
+    """
+    The sinks of all installed packages, by their kind.
+
+    @raise ValueError: two packages claim the same kind; both are named.
+    """
+    return by_kind(getPlugins(ISink))
+
+
+def _origin(plugin: object) -> str:
+    return f"{type(plugin).__module__}.{type(plugin).__qualname__}"

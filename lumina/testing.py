@@ -26,6 +26,7 @@ from lumina.interfaces import (
     Outcome,
     PortStatistics,
     PortStatus,
+    SinkStatus,
     Site,
     Terms,
     UnitStatistics,
@@ -97,12 +98,14 @@ class FakeOverview:
         statistics: Sequence[PortStatistics] = (),
         units: Sequence[UnitStatistics] = (),
         devices: Sequence[DeviceStatus] = (),
+        sinks: Sequence[SinkStatus] = (),
     ) -> None:
         self._ports = list(ports)
         self._statistics = list(statistics)
         self._units = list(units)
         self._devices = list(devices)
         self._changed: list[Callable[[Change], None]] = []
+        self._sinks = list(sinks)
         self._clients: list[ClientStatus] = []
 
     def ports(self) -> Sequence[PortStatus]:
@@ -131,6 +134,9 @@ class FakeOverview:
         """Tell whoever watches the devices."""
         for changed in list(self._changed):
             changed(change)
+
+    def sinks(self) -> Sequence[SinkStatus]:
+        return self._sinks
 
     def clients(self) -> Sequence[ClientStatus]:
         return self._clients

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.config.listeners import KINDS, RTUSlave, Text
 from lumina.config.load import load, loads
 from lumina.config.settings import Config
+from lumina.config.sinks import SINKS
 from lumina.errors import ConfigError
 from lumina.modbus.rtu import Line
 
@@ -300,13 +301,14 @@ class ExampleTests(SynchronousTestCase):
         self.assertEqual(config.ports["greenhouse"].units[18].turnaround, 0.05)
         self.assertEqual(config.simulators["plant"].preset, "industrial")
         self.assertEqual([device.device_id for device in config.poll.devices], [1, "pump 1"])
+        self.assertEqual(list(config.sinks), ["api", "file"])
 
     def test_every_key(self) -> None:
         """
         Every key that there is appears in the example, set or commented out.
         """
         there = set(re.findall(r"(?:^[ #]*|[-{,] *)([a-z_]+):(?: |$)", EXAMPLE.read_text(), re.MULTILINE))
-        self.assertEqual(keys(Config, *KINDS.values()) - there, set())
+        self.assertEqual(keys(Config, *KINDS.values(), *SINKS.values()) - there, set())
 
 
 def keys(*models: type[BaseModel]) -> set[str]:

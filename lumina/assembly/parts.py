@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.application.service import MultiService
 
-from lumina.interfaces import Bus, Watcher
+from lumina.interfaces import Bus, Sink, Watcher
 from lumina.watch.overview import LiveOverview
 
 
@@ -23,6 +23,8 @@ class Parts:
     @ivar wall: seconds since 1970, for stamps and alignment only.
     @ivar watchers: see all that happens; complete before any bus is made.
     @ivar buses: every bus by each of its names, unguarded.
+    @ivar sinks: where readings go, by their keys.
+    @ivar outlets: the services of the sinks; they stop when nothing is read any more.
     @ivar slaves: what simulated lines are answered by.
     @ivar farewells: wait until clients have read their last answers.
     @ivar carriers: ports and devices, whatever carries requests.
@@ -34,6 +36,8 @@ class Parts:
     wall: Callable[[], float] = time.time
     watchers: list[Watcher] = field(default_factory=list)
     buses: dict[str, Bus] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
+    outlets: MultiService = field(default_factory=MultiService)
     slaves: MultiService = field(default_factory=MultiService)
     farewells: MultiService = field(default_factory=MultiService)
     carriers: MultiService = field(default_factory=MultiService)
@@ -41,5 +45,5 @@ class Parts:
 
     def hang_under(self, root: MultiService) -> None:
         """Make the groups children of a service, in the order in which they start."""
-        for group in (self.slaves, self.farewells, self.carriers, self.listeners):
+        for group in (self.outlets, self.slaves, self.farewells, self.carriers, self.listeners):
             group.setServiceParent(root)

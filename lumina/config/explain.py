@@ -1,31 +1,32 @@
 """What pydantic found, in the operator's words and at its place in the file."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from lumina.config.listeners import FrontEnds, listener_fields
+from lumina.config.listeners import listener_fields
 from lumina.config.marks import Document, Path, Problem
 from lumina.config.sentences import sentence
 from lumina.config.settings import Config
+from lumina.config.sinks import sink_fields
 from lumina.plugins import nearest
 
 
-def problem(document: Document, data: Any, error: ErrorDetails, front_ends: FrontEnds) -> Problem:
+def problem(document: Document, data: Any, error: ErrorDetails, context: Mapping[str, Any]) -> Problem:
     """
     One error of a validation, as a sentence with its place.
 
-    @param data: what was validated; a document that is a list is a part of it.
-    @param front_ends: finds what other packages bring, to name the keys that they know.
+    @param data: the whole of the settings, where the file may be a part of them.
+    @param context: what the validation knew, to name the keys that other packages know.
     """
     path = _path(document, error["loc"])
     if error["type"] == "missing":
         return Problem(document.keys[path], (*path, error["loc"][-1]), "it is required, and not here")
     if error["type"] in ("extra_forbidden", "invalid_key"):
-        return Problem(document.keys[path], path, _unknown_key(data, _whole(document, path), front_ends))
+        return Problem(document.keys[path], path, _unknown_key(data, _whole(document, path), context))
     places = document.keys if error["loc"][-1:] == ("[key]",) else document.places
     return Problem(places[path], path, sentence(error))
 
@@ -44,15 +45,18 @@ def _whole(document: Document, path: Path) -> Path:
     return ("poll", *path) if isinstance(document.data, list) else path
 
 
-def _unknown_key(data: Any, path: Path, front_ends: FrontEnds) -> str:
-    return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _known_keys(data, path[:-1], front_ends))}"
+def _unknown_key(data: Any, path: Path, context: Mapping[str, Any]) -> str:
+    known = _known_keys(data, path[:-1], context)
+    return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), known)}"
 
 
-def _known_keys(data: Any, path: Path, front_ends: FrontEnds) -> Collection[str]:
+def _known_keys(data: Any, path: Path, context: Mapping[str, Any]) -> Collection[str]:
     """The keys that may stand below a path."""
     inside: Any = Config.model_fields
     if path[:1] == ("listen",) and len(path) > 1:
-        inside, path = listener_fields(data["listen"][path[1]]["kind"], front_ends), path[2:]
+        inside, path = listener_fields(data["listen"][path[1]]["kind"], context["front_ends"]), path[2:]
+    elif path[:1] == ("sinks",) and len(path) > 1:
+        inside, path = sink_fields(data["sinks"][path[1]]["kind"], context["sink_kinds"]), path[2:]
     for part in path:
         # From the fields of a model to one of them, from a mapping or a list to what is in it.
         if isinstance(inside, dict) and part not in inside:  # a bare list stands for the one that there is

@@ -6,7 +6,6 @@ Each error is one line, `file:line:column: key: sentence`.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,8 +13,9 @@ from lumina.config import checks, explain
 from lumina.config.listeners import FrontEnds
 from lumina.config.marks import Document, Problem
 from lumina.config.settings import Config
+from lumina.config.sinks import SinkKinds
 from lumina.errors import ConfigError
-from lumina.plugins import front_ends
+from lumina.plugins import front_ends, sinks
 
 
 def load(path: str) -> Config:
@@ -41,12 +41,12 @@ def load(path: str) -> Config:
     return loads(text, path)
 
 
-def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
+def loads(text: str, name: str, front_ends: FrontEnds = front_ends, sink_kinds: SinkKinds = sinks) -> Config:
     """
     Read a configuration from memory.
 
     @param name: stands in place of the file in errors.
-    @param front_ends: finds what other packages bring.
+    @param front_ends: finds what other packages bring, and so does `sink_kinds`.
     @raise ConfigError: it is wrong; all errors at once.
     """
     document = Document(text)
@@ -60,24 +60,21 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends) -> Config:
     for path, sentence in checks.problems(data):
         path = path[1:] if bare else path
         problems.append(Problem(document.place(path), path, sentence))
-    try:
-        config = Config.model_validate(data, context=_context(document, data, name, front_ends))
-    except ValidationError as error:
-        problems += (explain.problem(document, data, each, front_ends) for each in error.errors())
-    if problems:
-        raise ConfigError("\n".join(_lines(name, problems)))
-    return config
-
-
-def _context(document: Document, data: Any, name: str, front_ends: FrontEnds) -> dict[str, Any]:
-    """What single keys have to know of the rest of the file."""
-    return {
+    context = {
         "buses": checks.names(data),
         "listeners": checks.listeners(data),
         "places": document.places,
         "front_ends": front_ends,
         "folder": Path(name).parent,
+        "sink_kinds": sink_kinds,
     }
+    try:
+        config = Config.model_validate(data, context=context)
+    except ValidationError as error:
+        problems += (explain.problem(document, data, each, context) for each in error.errors())
+    if problems:
+        raise ConfigError("\n".join(_lines(name, problems)))
+    return config
 
 
 def _lines(name: str, problems: list[Problem]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from lumina.config.listeners import Listener, Text, by_kind
 from lumina.config.poll import Poll
 from lumina.config.ports import Port
 from lumina.config.simulators import Simulator
+from lumina.config.sinks import Sink, sink_by_kind
 from lumina.config.types import Key
 from lumina.plugins import Settings
 
@@ -42,6 +43,7 @@ class Config(Settings):
     )
     access: Annotated[list[Rule], AfterValidator(placed)] = Field(default_factory=list)
     poll: Poll = Poll()
+    sinks: dict[Key, Annotated[Sink, PlainValidator(sink_by_kind)]] = Field(default_factory=dict)
     log: Log = Log()
 
     @model_validator(mode="before")

@@ -55,4 +55,5 @@ def observer(level: str, file: IO[Any] | str) -> ILogObserver:
     predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     # Its retries name objects, and no reasons; those are said where they are known.
     predicate.setLogLevelForNamespace("twisted.application._client_service", LogLevel.error)
+    predicate.setLogLevelForNamespace("twisted.web.client._HTTP11ClientFactory", LogLevel.warn)
     return FilteringLogObserver(textFileLogObserver(file), [predicate])

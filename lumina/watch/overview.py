@@ -12,6 +12,7 @@ from lumina.interfaces import (
     Outcome,
     PortStatistics,
     PortStatus,
+    SinkStatus,
     UnitStatistics,
 )
 from lumina.watch.devices import DeviceStates
@@ -38,6 +39,7 @@ class LiveOverview:
         """
         self._seconds = seconds
         self._ports: dict[str, _Port] = {}
+        self._sinks: list[Callable[[], SinkStatus]] = []
         self._clients: dict[str, ClientStatus] = {}
         self._devices = DeviceStates(lambda: 0.0)
 
@@ -81,6 +83,13 @@ class LiveOverview:
 
     def watch_devices(self, changed: Callable[[Change], None]) -> Callable[[], None]:
         return self._devices.watch(changed)
+
+    def add_sink(self, status: Callable[[], SinkStatus]) -> None:
+        """Show one more sink; `status` is how it is now."""
+        self._sinks.append(status)
+
+    def sinks(self) -> Sequence[SinkStatus]:
+        return [status() for status in self._sinks]
 
     def clients(self) -> Sequence[ClientStatus]:
         return list(self._clients.values())

@@ -1,0 +1,149 @@
+"""From configured sinks to where readings go."""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twisted.application.service import IService
+
+from lumina import plugins
+from lumina.assembly.parts import Parts
+from lumina.config import sinks as config
+from lumina.errors import StartRefused
+from lumina.interfaces import Outlet, Sink
+from lumina.sinks.agent import Client, Trust
+from lumina.sinks.deadband import Band, Deadband
+from lumina.sinks.documents import document, full_document
+from lumina.sinks.file import lock
+from lumina.sinks.gaps import GapSender
+from lumina.sinks.lines import LinesSink
+from lumina.sinks.post import Post, Posting
+from lumina.sinks.records import Limits
+from lumina.sinks.sender import Delivery, Sender
+from lumina.sinks.sink import SpoolingSink
+from lumina.sinks.spool import Spool, Thread
+
+_MEGABYTE = 1 << 20
+
+
+def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str, str] = os.environ) -> None:
+    """
+    Make each sink, under its key.
+
+    @param environment: where secrets may be, and what says where the state lies.
+    @raise StartRefused: a secret or a certificate is not where it should be.
+    """
+    directory = state_directory(environment)
+    for name, chosen in sinks.items():
+        try:
+            sink = _sink(parts, name, chosen, directory, environment)
+        except OSError as error:
+            raise StartRefused(f"lumina: sinks.{name}: {error.filename}: {error.strerror}") from error
+        except ValueError as error:
+            raise StartRefused(f"lumina: sinks.{name}: {error}") from error
+        parts.sinks[name] = sink
+        if IService.providedBy(sink):
+            sink.setServiceParent(parts.outlets)
+        status = getattr(sink, "status", None)
+        if status is not None:
+            parts.overview.add_sink(status)
+
+
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Where lumina keeps what outlives it: `$STATE_DIRECTORY`, else where the user's programs do."""
+    named = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    if named:
+        return Path(named)
+    home = (
+        environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local/state"
+    )
+    return Path(home) / "lumina"
+
+
+def spool_file(directory: Path, sink: str) -> Path:
+    """The spool of a sink."""
+    return directory / f"{sink}.spool"
+
+
+def _sink(
+    parts: Parts, name: str, chosen: config.Sink, directory: Path, environment: Mapping[str, str]
+) -> Sink:
+    if isinstance(chosen, config.Post):
+        return _post(parts, name, chosen, spool_file(directory, name), environment)
+    if isinstance(chosen, config.Lines):
+        return LinesSink(name, chosen.path, parts.wall, Thread(parts.reactor, name), chosen.bad)
+    assert isinstance(chosen, config.PluggedSink)
+    outlet = Outlet(name, parts.reactor, parts.wall, directory)
+    made: Sink = plugins.sinks()[chosen.kind].sink(chosen.settings, outlet)
+    return made
+
+
+def _post(
+    parts: Parts, name: str, chosen: config.Post, file: Path, environment: Mapping[str, str]
+) -> SpoolingSink:
+    reactor, wall = parts.reactor, parts.wall
+    client = Client(reactor, Trust(chosen.ca, chosen.certificate, chosen.key), chosen.concurrency)
+    headers = list(_headers(chosen, environment))
+    secrets = [secret for _, secret in headers if secret not in chosen.headers.values()]
+    secrets += [word for secret in secrets for word in secret.split(" ")[1:]]
+    posting = Posting(chosen.url, headers, secrets, chosen.timeout)
+    spool = Spool(name, file, _limits(chosen.spool), wall, Thread(reactor, f"{name}-spool"))
+    post = Post(posting, client.http, reactor, wall)
+    sender = Sender(
+        spool,
+        post,
+        Delivery(chosen.batch, chosen.concurrency, chosen.pause, chosen.longest_pause, chosen.hold),
+        full_document if chosen.bad else document,
+        reactor,
+    )
+    bands = {each: Band(band.change, band.heartbeat) for each, band in chosen.deadband.items()}
+    return SpoolingSink(
+        spool,
+        sender,
+        chosen.kind,
+        wall,
+        bad=chosen.bad,
+        deadband=Deadband(bands),
+        gaps=GapSender(spool, post, sender, reactor) if chosen.gaps else None,
+        claim=lambda: lock(file),
+        close=client.close,
+    )
+
+
+def _limits(chosen: config.SpoolSettings) -> Limits:
+    return Limits(int(chosen.size * _MEGABYTE), chosen.age, chosen.when_full == "drop_newest")
+
+
+def _headers(chosen: config.Post, environment: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """
+    All further headers, secret ones included.
+
+    @raise ValueError: a secret is not there, or cannot stand in a header.
+    """
+    headers = [*chosen.headers.items()]
+    for header, variable in chosen.headers_env.items():
+        headers.append((header, _secret(environment, f"headers_env.{header}", variable, None)))
+    if chosen.has_token:
+        token = _secret(environment, "token_env", chosen.token_env, chosen.token_file)
+        headers.append(("Authorization", f"Bearer {token}"))
+    if chosen.user is not None:
+        password = _secret(environment, "password_env", chosen.password_env, chosen.password_file)
+        pair = base64.b64encode(f"{chosen.user}:{password}".encode()).decode()
+        headers.append(("Authorization", f"Basic {pair}"))
+    return headers
+
+
+def _secret(environment: Mapping[str, str], key: str, variable: str | None, file: str | None) -> str:
+    """A secret, from the one place or the other; never part of an error."""
+    if variable is not None:
+        secret = environment.get(variable, "").strip()
+        where = f"{key}: the environment variable {variable}"
+    else:
+        secret = Path(file or "").read_text().strip()
+        where = f"{file}"
+    if not secret:
+        raise ValueError(f"{where} is not set or empty")
+    if not secret.isascii() or not secret.isprintable():
+        raise ValueError(f"{where} holds something that cannot stand in a header")
+    return secret

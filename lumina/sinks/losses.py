@@ -1,0 +1,140 @@
+"""What a spool drops, and the record that remains of it: gaps, and the bounds that make them."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lumina.readings import Point
+from lumina.sinks import schema
+from lumina.sinks.file import SpoolFile
+from lumina.sinks.records import Gap, Limits
+
+OVERFLOW = "the spool was full"
+EXPIRED = "older than the spool keeps readings"
+PURGED = "removed by an operator"
+
+#: Gap records at most; of older ones the ledger keeps the count.
+_GAPS = 10_000
+_CHUNK = 1000
+
+_Row = tuple[int, int, float]
+
+
+class Losses(SpoolFile):
+    """A spool file in which every loss is written down: whose, from when to when, how many, and why."""
+
+    def __init__(self, path: Path, limits: Limits, wall: Callable[[], float]) -> None:
+        super().__init__(path, wall)
+        self._limits = limits
+        self._points: dict[int, Point] = {}
+        self._reserved: set[int] = set()
+
+    def bound(self, held: Collection[int] = ()) -> int:
+        """
+        Drop what is too old, and the oldest while there is too much.
+
+        @param held: what must stay, for it may be under way.
+        @return: how many were dropped.
+        """
+        oldest = self._wall() - self._limits.age
+        dropped = self._drop_oldest(lambda row: row[2] < oldest, EXPIRED, held)
+        dropped += self._drop_dead(oldest)
+        if self._limits.newest:
+            return dropped
+        while self.used() > self._limits.size:
+            gone = self._drop_oldest(lambda _: True, OVERFLOW, held) or self._drop_dead(self._wall() + 1)
+            if not gone:
+                break
+            dropped += gone
+        return dropped
+
+    def purge(self, table: str, seqs: Collection[int] | None = None) -> int:
+        """
+        Remove dead letters, or what waits and is in no recorded batch; a gap remains.
+
+        @param table: `dead` or `reading`.
+        @param seqs: which; `None`: all.
+        @return: how many.
+        """
+        rows = self._db.execute(f"SELECT seq, point, at FROM {table}").fetchall()
+        chosen = [row for row in rows if row[0] not in self._reserved and (seqs is None or row[0] in seqs)]
+        return self._drop(table, chosen, PURGED)
+
+    def miss(self, lost: Iterable[tuple[int | str, float, float, int]], cause: str) -> None:
+        """Record what could not be taken: device, from, to, count."""
+        for device, first, last, count in lost:
+            self._gap(device, first, last, count, cause)
+            self._count(missed=count)
+
+    def gap_delivered(self, gap: Gap) -> None:
+        """A gap record was accepted, with the count that it had."""
+        self._db.execute("UPDATE gap SET delivered = 1 WHERE id = ? AND count = ?", (gap.id, gap.lost))
+
+    def gaps(self, limit: int = -1, undelivered: bool = False) -> list[Gap]:
+        """Gap records, oldest first."""
+        where = "WHERE delivered = 0" if undelivered else ""
+        rows = self._db.execute(
+            f"SELECT id, device, first, last, count, cause FROM gap {where} ORDER BY id LIMIT ?", (limit,)
+        ).fetchall()
+        return [Gap(row[0], schema.device(row[1]), *row[2:]) for row in rows]
+
+    def _is_full(self) -> bool:
+        return self.used() > self._limits.size
+
+    def _point(self, number: int) -> Point:
+        point = self._points.get(number)
+        if point is None:
+            (facts,) = self._db.execute("SELECT facts FROM point WHERE id = ?", (number,)).fetchone()
+            point = self._points[number] = schema.point(facts)
+        return point
+
+    def _drop_oldest(self, is_due: Callable[[_Row], bool], cause: str, held: Collection[int]) -> int:
+        """Drop those that are due from the oldest on; of what overflows, a chunk."""
+        total, after = 0, 0
+        while True:
+            rows = self._db.execute(
+                "SELECT seq, point, at FROM reading WHERE seq > ? ORDER BY seq LIMIT ?", (after, _CHUNK)
+            ).fetchall()
+            due = [row for row in rows if is_due(row)]
+            free = [row for row in due if row[0] not in held and row[0] not in self._reserved]
+            total += self._drop("reading", free, cause)
+            if len(due) < _CHUNK or (free and cause == OVERFLOW):
+                return total
+            after = rows[-1][0]
+
+    def _drop_dead(self, oldest: float) -> int:
+        rows = self._db.execute(
+            "SELECT seq, point, at FROM dead WHERE refused < ? ORDER BY seq LIMIT ?", (oldest, _CHUNK)
+        ).fetchall()
+        return self._drop("dead", rows, EXPIRED)
+
+    def _drop(self, table: str, rows: Sequence[_Row], cause: str) -> int:
+        self._db.executemany(f"DELETE FROM {table} WHERE seq = ?", [(row[0],) for row in rows])
+        self.lose(((self._point(row[1]).device, row[2]) for row in rows), cause)
+        self._count(**{"queued" if table == "reading" else table: -len(rows)})
+        return len(rows)
+
+    def lose(self, lost: Iterable[tuple[int | str, float]], cause: str) -> None:
+        """Readings that were taken are gone: write down of which devices, and from when."""
+        spans: dict[int | str, tuple[float, float, int]] = {}
+        for device, at in lost:
+            first, last, count = spans.get(device, (at, at, 0))
+            spans[device] = min(first, at), max(last, at), count + 1
+        for device, span in spans.items():
+            self._gap(device, *span, cause)
+            self._count(gap=span[2])
+
+    def _gap(self, device: int | str, first: float, last: float, count: int, cause: str) -> None:
+        """One more gap, or the last one of the device for the same cause grows."""
+        key = schema.device_key(device)
+        values: tuple[Any, ...] = (first, last, count, key, cause)
+        grown = self._db.execute(
+            "UPDATE gap SET first = min(first, ?), last = max(last, ?), count = count + ? WHERE id = "
+            "(SELECT max(id) FROM gap WHERE device = ? AND cause = ?) AND delivered = 0",
+            values,
+        ).rowcount
+        if not grown:
+            self._db.execute(
+                "INSERT INTO gap (first, last, count, device, cause) VALUES (?, ?, ?, ?, ?)", values
+            )
+            self._db.execute("DELETE FROM gap WHERE id <= (SELECT max(id) FROM gap) - ?", (_GAPS,))

@@ -1,0 +1,112 @@
+"""
+How readings lie in a spool file: its tables, and values as SQLite keeps them.
+
+A reading is a row of some 35 bytes; what it shares with the others of its point
+is kept once. Its `seq` counts the readings that were ever taken, from 1, and is
+never used again: with the name of the spool it makes the idempotency key.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+
+from lumina.modbus.values import Value
+from lumina.readings import GOOD, Point, Reading
+
+#: Stands in `user_version`; a file of another version is set aside.
+VERSION = 1
+
+TABLES = """
+CREATE TABLE spool (name TEXT NOT NULL, begun REAL NOT NULL, clean INTEGER NOT NULL);
+CREATE TABLE ledger (
+    taken INTEGER NOT NULL, delivered INTEGER NOT NULL, gap INTEGER NOT NULL, missed INTEGER NOT NULL,
+    queued INTEGER NOT NULL, dead INTEGER NOT NULL
+);
+CREATE TABLE point (id INTEGER PRIMARY KEY, facts TEXT NOT NULL UNIQUE);
+CREATE TABLE reading (
+    seq INTEGER PRIMARY KEY, point INTEGER NOT NULL, at REAL NOT NULL, value, quality, reason
+);
+CREATE TABLE dead (
+    seq INTEGER PRIMARY KEY, point INTEGER NOT NULL, at REAL NOT NULL, value, quality, reason,
+    status INTEGER NOT NULL, sentence TEXT NOT NULL, attempts INTEGER NOT NULL, refused REAL NOT NULL
+);
+CREATE TABLE gap (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
+    count INTEGER NOT NULL, cause TEXT NOT NULL, delivered INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX gap_of_device ON gap (device, cause);
+CREATE TABLE batch (id INTEGER PRIMARY KEY AUTOINCREMENT, members TEXT NOT NULL);
+"""
+
+#: The last four columns of a reading, as they are bound.
+Packed = tuple[float, object, str | None, str | None]
+
+
+def pack(reading: Reading) -> Packed:
+    """Time, value, quality and reason of a reading, as SQLite keeps them."""
+    value: object = reading.value
+    if type(value) is bool or (type(value) is int and not -(2**63) <= value < 2**63):
+        value = str(value).encode()
+    elif type(value) is float and not math.isfinite(value):
+        value = repr(value).encode()
+    if reading.quality == GOOD:
+        return reading.at, value, None, None
+    return reading.at, value, reading.quality, reading.reason
+
+
+def unpack(point: Point, at: float, value: object, quality: str | None, reason: str | None) -> Reading:
+    """The reading that was packed; of its point, what `facts` keeps."""
+    return Reading(point, _value(value), at, quality or GOOD, reason or "")
+
+
+def _value(kept: object) -> Value | None:
+    if not isinstance(kept, bytes):
+        return kept  # type: ignore[return-value]
+    text = kept.decode()
+    if text in ("True", "False"):
+        return text == "True"
+    return float(text) if text in ("nan", "inf", "-inf") else int(text)
+
+
+def facts(point: Point) -> str:
+    """What a spool keeps of a point: all that its documents need, and no more."""
+    return json.dumps(
+        (
+            point.device,
+            point.parameter,
+            point.unit,
+            point.register_address,
+            point.data_type,
+            point.description,
+        ),
+        ensure_ascii=False,
+    )
+
+
+def point(kept: str) -> Point:
+    """The point of which `facts` were kept."""
+    device, parameter, unit, address, data_type, description = json.loads(kept)
+    return Point(
+        device,
+        parameter,
+        unit=unit,
+        register_address=address,
+        data_type=data_type,
+        description=description,
+    )
+
+
+def device_key(device: int | str) -> str:
+    """A device as text in which the number 1 is not the name "1"."""
+    return json.dumps(device, ensure_ascii=False)
+
+
+def device(key: str) -> int | str:
+    """The device of a key."""
+    found: int | str = json.loads(key)
+    return found
+
+
+def members(kept: str) -> Sequence[int]:
+    """The readings of a recorded batch, in their order."""
+    return [int(seq) for seq in json.loads(kept)]

@@ -1,0 +1,483 @@
+"""
+Delivers what a spool holds: sends, tries again, gives up on single readings, or holds.
+
+An answer that may come another time means: the same again, later, with growing
+pauses drawn at random. A reading that is refused while others are accepted
+becomes a dead letter. When all are refused alike, the fault is not theirs:
+nothing is given up, the operator is told, and one is tried now and then.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from lumina.errors import LuminaError
+from lumina.readings import Reading
+from lumina.sinks.courier import Fate, Verdict, pause
+from lumina.sinks.documents import Document, encode
+from lumina.sinks.keeper import Replaced
+from lumina.sinks.lanes import Device, Lanes, Parcel
+from lumina.sinks.records import Queued
+from lumina.sinks.spool import Spool
+from lumina.sinks.store import Store
+
+T = TypeVar("T")
+
+#: Readings that are read from the spool at once, and those that are looked through
+#: for one whose device is free.
+_LOADED = 500
+_LOOKED_THROUGH = 20_000
+
+#: So many different readings refused in a row are refused for a fault that is not theirs.
+_ALIKE = 8
+#: An acceptance is a sign that the fault is theirs for so many seconds, where there is no better one.
+_LATELY = 60.0
+#: Suspects that are gathered at most, while all is refused.
+_SUSPECTS = 200
+
+#: Seconds between two looks at what another process may have changed.
+_LOOK = 2.0
+#: Seconds that requests under way are waited for at the end.
+_FAREWELL = 3.0
+
+
+class Courier(Protocol):
+    """Carries bodies."""
+
+    def send(self, key: str, body: bytes) -> Deferred[Verdict]:
+        """@return: fires with what was said, in bounded time; never fails."""
+
+
+class Delivery(NamedTuple):
+    """
+    How to deliver.
+
+    @ivar batch: readings in a request at most; 1: each by itself, not in a list.
+    @ivar concurrency: requests under way at most.
+    @ivar shortest: seconds, the bound of the first pause after a failure.
+    @ivar longest: seconds, the bound that pauses grow to.
+    @ivar hold: seconds between the first tries while all is refused; they grow tenfold.
+    """
+
+    batch: int = 1
+    concurrency: int = 4
+    shortest: float = 1.0
+    longest: float = 300.0
+    hold: float = 60.0
+
+
+class Sender(Service):
+    """
+    Delivers from one spool by one courier.
+
+    @ivar trouble: the last thing that went wrong; empty when something was accepted since.
+    @ivar holding: why nothing is sent; empty: it is.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        spool: Spool,
+        courier: Courier,
+        delivery: Delivery,
+        document: Callable[[Reading], Document],
+        reactor: Any,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """
+        @param document: makes of a reading what is sent; the same of the same, always.
+        @param draw: a random number from 0 up to 1.
+        """
+        self.trouble = ""
+        self.holding = ""
+        self._spool = spool
+        self._courier = courier
+        self._delivery = delivery
+        self._document = document
+        self._reactor = reactor
+        self._draw = draw
+        self._lanes = Lanes(delivery.batch)
+        self._cursor = 0
+        self._more = True
+        self._loading = False
+        self._ready = False
+        self._order = count(1)
+        self._failures = 0
+        self._probes = 0
+        self._gate = 0.0
+        self._accepted_at: dict[Device, float] = {}
+        self._probe_at = 0.0
+        self._pumping = self._again = False
+        self._timer: Any = None
+        self._sending: set[Deferred[None]] = set()
+        self._look = LoopingCall(self._look_around)
+        self._look.clock = reactor
+        spool.replaced = self._begin_anew
+        spool.held = self._lanes.known
+
+    @property
+    def state(self) -> str:
+        """In one word: `holding`, `retrying`, `delivering` or `idle`."""
+        if self.holding:
+            return "holding"
+        if self._failures:
+            return "retrying"
+        return "delivering" if self._spool.ledger.queued else "idle"
+
+    def startService(self) -> None:
+        super().startService()
+        self._look.start(_LOOK, now=False)
+        self._spool.do(lambda store: store.batches()).addCallbacks(self._loaded_batches, self._not_loaded)
+
+    def stopService(self) -> "Deferred[object]":
+        super().stopService()
+        if self._look.running:
+            self._look.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting: Deferred[Any] = DeferredList(list(self._sending))
+        waiting.addTimeout(_FAREWELL, self._reactor).addErrback(lambda _: self._give_up())
+        return waiting
+
+    def wake(self) -> None:
+        """There are more readings."""
+        self._more = True
+        self._pump()
+
+    def _give_up(self) -> None:
+        for each in list(self._sending):
+            each.cancel()
+
+    # From the spool.
+
+    def _loaded_batches(self, batches: Sequence[tuple[int, Sequence[Queued]]]) -> None:
+        for number, members in batches:
+            if members:
+                self._lanes.put_back(Parcel(members, number))
+        self._ready = True
+        self._pump()
+
+    def _not_loaded(self, failure: Failure) -> None:
+        failure.trap(LuminaError)
+        self.trouble = str(failure.value)
+        if self.running:
+            self._reactor.callLater(_LOOK, self._try_to_load)
+
+    def _try_to_load(self) -> None:
+        if self.running:
+            self._spool.do(lambda store: store.batches()).addCallbacks(self._loaded_batches, self._not_loaded)
+
+    def _load(self) -> None:
+        """Read on, if there may be more and little is left."""
+        if self._loading or not self._more or len(self._lanes) >= _LOOKED_THROUGH:
+            return
+        self._loading = True
+        cursor = self._cursor
+        self._spool.do(lambda store: store.waiting(cursor, _LOADED)).addCallbacks(
+            self._loaded, self._load_failed, callbackArgs=(cursor,)
+        )
+
+    def _loaded(self, readings: Sequence[Queued], cursor: int) -> None:
+        self._loading = False
+        if cursor == self._cursor:
+            self._more = len(readings) == _LOADED
+            self._lanes.load(readings)
+            if readings:
+                self._cursor = readings[-1].seq
+        if readings or self._more:
+            self._pump()
+
+    def _load_failed(self, failure: Failure) -> None:
+        failure.trap(LuminaError)
+        self._loading = False
+
+    def _look_around(self) -> None:
+        """What another process has changed is read anew, and so is what a failed attempt has left."""
+        self._spool.do(lambda store: store.changed()).addCallbacks(self._looked, lambda _: None)
+
+    def _looked(self, changed: bool) -> None:
+        if changed:
+            self._probe_at = 0.0
+            self.read_anew()
+        else:
+            self._pump()
+
+    def read_anew(self) -> None:
+        """Readings have gone or come elsewhere than at the end."""
+        self._lanes.clear()
+        self._cursor = 0
+        self.wake()
+
+    def _begin_anew(self) -> None:
+        """The spool is another one."""
+        self._lanes.forget()
+        self._cursor = 0
+        self._more = True
+
+    # To the courier.
+
+    def _pump(self) -> None:
+        """Send what can be sent now, and see to it that this is called when more can be."""
+        if not self.running or not self._ready:
+            return
+        if self._pumping:
+            self._again = True
+            return
+        self._pumping = self._again = True
+        while self._again:
+            self._again = False
+            self._send_what_can_be()
+        self._pumping = False
+        self._arm()
+
+    def _send_what_can_be(self) -> None:
+        now = self._reactor.seconds()
+        if now < self._gate:
+            return
+        if self.holding:
+            self._load()  # what is unlike the suspects may be far behind
+            self._probe(now)
+            return
+        while self._lanes.under_way < (1 if self._failures else self._delivery.concurrency):
+            parcel = self._lanes.next(now)
+            if parcel is None:
+                self._load()
+                self._judge_the_last()
+                return
+            self._send(parcel)
+            if self.holding or now < self._gate:
+                return
+        if len(self._lanes) < _LOADED // 2:
+            self._load()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._reactor.seconds()
+        due = max(self._gate, self._probe_at if self.holding else self._lanes.due() or 0.0)
+        if due > now and self.running:
+            self._timer = self._reactor.callLater(due - now, self._timed)
+
+    def _timed(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _send(self, parcel: Parcel) -> None:
+        sending = Deferred.fromCoroutine(self._deliver(parcel))
+        self._sending.add(sending)
+        sending.addBoth(self._sent, sending, parcel)
+
+    def _sent(self, result: object, sending: Deferred[None], parcel: Parcel) -> None:
+        self._sending.discard(sending)
+        self._lanes.done(parcel)
+        if isinstance(result, Failure) and self.running and not result.check(Replaced):
+            self._log.failure("{name}: a delivery", result, name=self._spool.title)
+            self._gate = self._reactor.seconds() + self._delivery.longest
+            self.read_anew()
+        self._pump()
+
+    async def _deliver(self, parcel: Parcel) -> None:
+        name = self._spool.name
+        if parcel.batch is None and self._delivery.batch > 1:
+            parcel.batch = await self._surely(name, lambda store: store.record(parcel.seqs))
+        parcel.attempts += 1
+        parcel.sent, began = next(self._order), self._reactor.seconds()
+        documents = [self._document(each.reading) for each in parcel.members]
+        if parcel.batch is None:
+            verdict = await self._courier.send(f"{name}-{parcel.first}", encode(documents[0]))
+        else:
+            verdict = await self._courier.send(f"{name}-b{parcel.batch}", encode(documents))
+        if verdict.wait is not None:
+            self._gate = max(self._gate, self._reactor.seconds() + verdict.wait)
+        if verdict.fate is Fate.ACCEPTED:
+            await self._surely(name, lambda store: store.delivered(parcel.seqs, parcel.batch))
+            self._accepted_at.update(dict.fromkeys(parcel.devices, began))
+            await self._accepted(parcel, name)
+        elif verdict.fate is Fate.REFUSED and len(parcel.members) > 1:
+            await self._split(parcel, name)
+        elif verdict.fate is Fate.REFUSED:
+            self._refused(parcel, verdict)
+        else:
+            self._not_now(parcel, verdict)
+
+    async def _surely(self, name: str, act: Callable[[Store], T]) -> T:
+        """
+        Do something with the spool; while that fails, nothing more goes to these devices.
+
+        @raise Replaced: the spool is not the one of this name any more.
+        """
+
+        def checked(store: Store) -> T:
+            if store.name != name:
+                raise Replaced("the spool is another one")
+            return act(store)
+
+        while True:
+            try:
+                return await self._spool.do(checked)
+            except Replaced:
+                raise
+            except LuminaError as error:
+                self.trouble = str(error)
+            await deferLater(self._reactor, _LOOK)
+
+    # What is made of a verdict.
+
+    async def _accepted(self, parcel: Parcel, name: str) -> None:
+        self._failures, self.trouble = 0, ""
+        if parcel in self._lanes.suspects:
+            self._lanes.suspects.remove(parcel)
+        guilty = [each for each in self._lanes.suspects if each.refused < parcel.sent]
+        if self.holding:
+            self._log.info("{name}: readings are accepted again", name=self._spool.title)
+            self.holding = ""
+            # Those of its own device may not come behind it; the others get another chance.
+            guilty = [each for each in guilty if each.devices & parcel.devices and each.first < parcel.first]
+            self._lanes.acquit(guilty)
+        await self._bury(guilty, name)
+
+    async def _bury(self, guilty: Sequence[Parcel], name: str) -> None:
+        """Those are refused for good."""
+
+        def bury(store: Store) -> None:
+            for each in guilty:
+                assert each.refusal is not None
+                store.refused(each.first, each.refusal.status, each.refusal.sentence, each.attempts)
+                store.dissolve(each.batch, each.seqs)
+
+        for each in guilty:
+            self._lanes.convict(each)
+            assert each.refusal is not None
+            self._log.warn(
+                "{name}: device {device}, {parameter!r} is refused for good: {sentence}",
+                name=self._spool.title,
+                device=each.reading.point.device,
+                parameter=each.reading.point.parameter,
+                sentence=each.refusal.sentence,
+            )
+        if guilty:
+            await self._surely(name, bury)
+            self._lanes.buried(guilty)
+
+    async def _split(self, parcel: Parcel, name: str) -> None:
+        """A batch was refused, for one of its readings perhaps: each half by itself."""
+        middle = len(parcel.members) // 2
+        halves = [Parcel(parcel.members[:middle]), Parcel(parcel.members[middle:])]
+
+        def split(store: Store) -> None:
+            store.dissolve(parcel.batch, parcel.seqs)
+            for half in halves:
+                half.batch = store.record(half.seqs)
+
+        await self._surely(name, split)
+        for half in halves:
+            self._lanes.put_back(half)
+
+    def _refused(self, parcel: Parcel, verdict: Verdict) -> None:
+        self._failures, self.trouble = 0, verdict.sentence
+        again = parcel in self._lanes.suspects
+        parcel.refusal, parcel.refused = verdict, next(self._order)
+        self._lanes.suspect(parcel)
+        if not self.holding and len(self._lanes.suspects) >= _ALIKE:
+            if self._is_one_device_alone():
+                self._bury_aside(list(self._lanes.suspects))
+            else:
+                self._hold(f"all is refused alike: {verdict.sentence}")
+        elif self.holding and not (again and self._probe_another()):
+            self._probe_later()
+
+    def _not_now(self, parcel: Parcel, verdict: Verdict) -> None:
+        now, delivery = self._reactor.seconds(), self._delivery
+        self._say(verdict.sentence)
+        self._failures += 1
+        if verdict.wait is None:
+            self._gate = max(
+                self._gate, now + pause(self._failures, delivery.shortest, delivery.longest, self._draw)
+            )
+            parcel.due = now + pause(parcel.attempts, delivery.shortest, delivery.longest, self._draw)
+        if parcel in self._lanes.suspects:
+            self._lanes.done(parcel)
+        else:
+            self._lanes.put_back(parcel)
+        if verdict.fate is Fate.BARRED and not self.holding:
+            self._hold(verdict.sentence)
+        elif self.holding:
+            self._probe_later()
+
+    def _say(self, sentence: str) -> None:
+        """Each trouble once."""
+        if sentence != self.trouble:
+            self._log.warn("{name}: {sentence}", name=self._spool.title, sentence=sentence)
+        self.trouble = sentence
+
+    # While all is refused.
+
+    def _judge_the_last(self) -> None:
+        """There is nothing else to send: what is refused is either guilty, or a sign."""
+        suspects = list(self._lanes.suspects)
+        if not suspects or self._lanes.under_way or self._loading or self._lanes.due() is not None:
+            return
+        if self._accepted_lately():
+            self._bury_aside(suspects)
+        else:
+            self._hold(f"nothing is accepted: {self.trouble}")
+
+    def _is_one_device_alone(self) -> bool:
+        """Whether all suspects are of one device of which nothing is accepted, while others are."""
+        devices = {device for parcel in self._lanes.suspects for device in parcel.devices}
+        lately = self._accepted_lately()
+        return len(devices) == 1 and bool(lately) and not devices & lately
+
+    def _accepted_lately(self) -> set[Device]:
+        """Devices of which something was accepted within the last minute."""
+        since = self._reactor.seconds() - _LATELY
+        return {device for device, at in self._accepted_at.items() if at >= since}
+
+    def _bury_aside(self, guilty: Sequence[Parcel]) -> None:
+        burying = Deferred.fromCoroutine(self._bury(guilty, self._spool.name))
+        self._sending.add(burying)
+        burying.addErrback(lambda failure: failure.trap(Replaced, CancelledError))
+        burying.addBoth(lambda _: self._sending.discard(burying))
+
+    def _hold(self, reason: str) -> None:
+        self.holding = reason
+        self._probes = 0
+        self._probe_later()
+        self._log.error(
+            "{name}: held, nothing is given up: {reason}; one reading is tried now and then",
+            name=self._spool.title,
+            reason=reason,
+        )
+
+    def _probe_later(self) -> None:
+        bound = self._delivery.hold * min(10.0, 2.0**self._probes)
+        self._probes += 1
+        self._probe_at = self._reactor.seconds() + bound * (0.5 + self._draw() / 2)
+
+    def _probe(self, now: float) -> None:
+        """Try one: first that which was refused first."""
+        if now < self._probe_at or self._lanes.under_way:
+            return
+        parcel = self._lanes.take_suspect() or self._lanes.next(now)
+        if parcel is not None:
+            self._send(parcel)
+
+    def _probe_another(self) -> bool:
+        """What was refused is refused still: try another one as well."""
+        if len(self._lanes.suspects) >= _SUSPECTS:
+            return False
+        parcel = self._lanes.next(self._reactor.seconds())
+        if parcel is None:
+            return False
+        self._send(parcel)
+        return True
