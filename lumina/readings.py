@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import NamedTuple
 
 from lumina.errors import BadReply
 from lumina.modbus import decoding
@@ -64,8 +65,7 @@ class Point:
         return self.format.registers if self.table in (HOLDING, INPUT) else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """
     What was read.
 

@@ -31,6 +31,7 @@ class Device:
 
     @ivar missing: registers that it refuses.
     @ivar mute: registers that it does not answer to.
+    @ivar quiet_above: it answers nothing to requests for more registers.
     @ivar dead: it answers nothing.
     @ivar longest: registers that it gives at once.
     @ivar asked: the requests that came, as start and end.
@@ -39,12 +40,13 @@ class Device:
     def __init__(self, missing: Collection[int] = (), mute: Collection[int] = (), longest: int = 125) -> None:
         self.missing, self.mute, self.longest = set(missing), set(mute), longest
         self.dead = False
+        self.quiet_above = 125
         self.asked: list[tuple[int, int]] = []
 
     def answer(self, block: Block) -> bytes:
         self.asked.append((block.start, block.end))
         addresses = range(block.start, block.end)
-        if self.dead or self.mute.intersection(addresses):
+        if self.dead or len(addresses) > self.quiet_above or self.mute.intersection(addresses):
             raise NoReply("nothing came")
         if self.missing.intersection(addresses) or len(addresses) > self.longest:
             raise ExceptionReply(block.request.function, 2)
@@ -176,16 +178,31 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(good(run(plan, device, 4.0)), {0, 1, 2, 3, 4, 6, 7, 500})
         self.assertNotIn((5, 6), device.asked)
 
+    def test_silent_limit(self) -> None:
+        """
+        A device that is silent to requests that are too long for it is read in the first cycle all the same,
+        and so is one that comes to dislike a register, some cycles later.
+        """
+        plan, device = plan_of([(place, 1) for place in range(60)]), Device()
+        device.quiet_above = 20
+        self.assertEqual(len(good(run(plan, device))), 60)
+        plan, device = plan_of([(place, 1) for place in range(60)]), Device()
+        run(plan, device)
+        device.mute.add(30)
+        found = [len(good(run(plan, device, float(cycle)))) for cycle in range(6)]
+        self.assertEqual(found, [0, 0, 0, 59, 59, 59])
+
     def test_dead_device(self) -> None:
         """
-        A device that was read before and is dead costs two timeouts a cycle, and nothing is learnt from that.
+        A device that was read before and is dead costs two timeouts a cycle, now and then three, and nothing
+        is learnt from that.
         """
         plan, device = plan_of([(1000 * place, 2) for place in range(10)]), Device()
         run(plan, device)
         device.dead = True
-        for cycle in range(5):
+        for cycle, timeouts in enumerate((2, 2, 2, 3, 2, 2, 2, 3, 2)):
             readings = run(plan, device, float(cycle))
-            self.assertEqual(len(device.asked), 2)
+            self.assertEqual(len(device.asked), timeouts)
             self.assertEqual({reading.quality for reading in readings.values()}, {"timeout"})
         device.dead = False
         self.assertEqual(len(good(run(plan, device, 9.0))), 10)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Context, Decimal
+from functools import cache
 from typing import Literal
 
 from lumina.modbus.request import unpack
@@ -21,9 +22,12 @@ Scale = Callable[[int | float], int | float]
 
 _EXACT = Context(prec=60)
 _SIGNED = {"int16": True, "int32": True, "int64": True, "uint16": False, "uint32": False, "uint64": False}
-# The code of `struct`, the bits of the fraction and of the exponent, with how many
-# digits a decimal always survives this width, and how many a number may need.
-_FLOATS = {"float16": ("e", 10, 5, 3, 5), "float32": ("f", 23, 8, 6, 9)}
+# The codes of `struct`, and of whole numbers of the same size.
+_FLOATS = {"float16": "e", "float32": "f"}
+_SAME_SIZE = {"e": "H", "f": "I"}
+# The bits of the fraction and of the exponent; with how many digits a decimal always survives
+# the width, and how many a number may need.
+_WIDTHS = {"e": (10, 5, 3, 5), "f": (23, 8, 6, 9)}
 
 
 def reader(format: Format) -> Read:
@@ -81,27 +85,58 @@ def _float(format: Format, little: bool) -> Read:
     if format.type == "float64":
         wide = struct.Struct(f"{order}d").unpack
         return lambda data: wide(data)[0]
-    code, fraction, exponent, safe, most = _FLOATS[format.type]
-    narrow = struct.Struct(order + code)
-    # Between neighbours that are equally far, the nearest decimal of some length
-    # fails only if all of that length do. Powers of two, zero, subnormal numbers
-    # and what is not finite take the slow way.
-    ends, top = (1 << fraction) - 1, (1 << exponent) - 1
-    trials = tuple((f"%.{digits}g").__mod__ for digits in range(safe, most + 1))
-    pack, unpack_one, from_bytes = narrow.pack, narrow.unpack, int.from_bytes
-    endian: Literal["little", "big"] = "little" if little else "big"
+    code = _FLOATS[format.type]
+    fraction, _, _, most = _WIDTHS[code]
+    narrow, whole = struct.Struct(order + code), struct.Struct(order + _SAME_SIZE[code])
+    pack, unpack_one, unpack_bits = narrow.pack, narrow.unpack, whole.unpack
+    scales, top = _decades(code), (1 << fraction) - 1
+    exponents = len(scales) - 1
 
     def read(data: bytes) -> float:
-        bits = from_bytes(data, endian)
+        bits = unpack_bits(data)[0]
         number: float = unpack_one(data)[0]
-        if bits & ends and 0 < bits >> fraction & top < top:
-            for written in trials:
-                candidate = float(written(number))
+        limit, below, above = scales[bits >> fraction & exponents]
+        # Between neighbours that are equally far, the nearest decimal of some length
+        # fails only if all of that length do. Powers of two are not so placed.
+        if bits & top and limit:
+            for places in below if -limit < number < limit else above:
+                candidate: float = round(number, places)
                 try:
                     if pack(candidate) == data:
                         return candidate
                 except OverflowError:
                     continue
-        return shortest(number, f">{code}", most) if math.isfinite(number) else number
+        if not number or not math.isfinite(number):
+            return number
+        return shortest(number, f">{code}", most)
 
     return read
+
+
+@cache
+def _decades(code: str) -> list[tuple[float, tuple[int, ...], tuple[int, ...]]]:
+    """
+    For each exponent of a float: a power of ten, and to how many places a number
+    below it, and one from it on, is to be rounded, one after the other, until
+    the decimal is the same float; 0.0 where that is not known so simply.
+    """
+    fraction, bits, _, _ = _WIDTHS[code]
+    found: list[tuple[float, tuple[int, ...], tuple[int, ...]]] = [(0.0, (), ())]
+    for exponent in range(1, (1 << bits) - 1):
+        lowest = _EXACT.power(2, exponent - (1 << bits - 1) + 1)
+        step, decade = lowest / (1 << fraction), lowest.adjusted()
+        below, above = _places(code, decade, step), _places(code, decade + 1, step)
+        found.append((float(Decimal(1).scaleb(decade + 1)), below, above))
+    return [*found, (0.0, (), ())]
+
+
+def _places(code: str, decade: int, step: Decimal) -> tuple[int, ...]:
+    """
+    For numbers from 10**decade on whose neighbours are `step` away.
+
+    Where decimals of one digit more lie farther apart than that, a shorter
+    decimal survives with them, and they come first.
+    """
+    _, _, safe, most = _WIDTHS[code]
+    first = safe + 1 if step < Decimal(1).scaleb(decade - safe) else safe
+    return tuple(digits - 1 - decade for digits in range(first, most + 1))

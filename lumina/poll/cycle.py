@@ -21,9 +21,9 @@ from lumina.poll.plan import Plan
 from lumina.poll.spans import Gap, Span, gap
 from lumina.readings import Reading
 
-#: Silences in a row, without an answer before or between, after which a device is
-#: taken for dead in this cycle; the second figure is for one that never answered.
-STRIKES, FIRST_STRIKES = 2, 3
+#: Silences, without any answer in the cycle, after which a device is taken for dead; the second
+#: figure is for one that may not like what is asked.
+STRIKES, DOUBTFUL_STRIKES = 2, 3
 
 
 class _Mute(NamedTuple):
@@ -135,6 +135,8 @@ class Cycle:
         @param error: why those that were not asked will not be; `None`: as the last that failed.
         """
         lost = self._lost + self._mute
+        if self._silences and not self.answers:
+            self._knowledge.silent_cycle()
         found = [self._held(index, ban, now, at) for index, ban in self._banned]
         for block, silence in lost:
             found += self._bad(block.points, silence, at)
@@ -149,7 +151,7 @@ class Cycle:
 
     @property
     def _strikes(self) -> int:
-        return STRIKES if self._knowledge.answers else FIRST_STRIKES
+        return DOUBTFUL_STRIKES if self._knowledge.doubtful else STRIKES
 
     def _refused(self, block: Block, error: ExceptionReply, now: float, at: float) -> list[Reading]:
         if len(block.spans) > 1:
@@ -175,23 +177,24 @@ class Cycle:
 
     def _divide_mute(self, now: float) -> None:
         """
-        What met with silence may hold one register that the device does not like.
+        What met with silence may hold a register that the device does not like.
 
-        That is worth finding out while it answers others. If it never answered
-        anything yet, one block is worth it.
+        That is worth finding out while it answers others; if it answers
+        nothing, by one block, of which the ends are asked for a sign of life.
         """
-        tried = 0
-        for mute in self._mute:
+        mutes, self._mute = self._mute, []
+        hopeless = not self.answers and not self._knowledge.doubtful
+        for mute in mutes:
             block = mute.block
             known = self._knowledge.whole(block.place) and not self._knowledge.misses(block.place)
-            hopeless = not self.answers and (self._knowledge.answers or tried)
-            if len(block.spans) == 1 or known or hopeless:
+            if len(block.spans) == 1 or hopeless or (self.answers and known):
                 self._lost.append(mute)
                 continue
-            tried += 1
-            cut = self._middle(block.spans)
-            self._queue += self._split(block, (block.spans[:cut], block.spans[cut:]), (), now)
-        self._mute = []
+            cuts = [self._middle(block.spans)] if self.answers else [1, len(block.spans) - 1]
+            edges = [0, *dict.fromkeys(cuts), len(block.spans)]
+            parts = [block.spans[first:last] for first, last in pairwise(edges)]
+            self._queue += sorted(self._split(block, parts, (), now), key=lambda part: part.count)
+            hopeless = not self.answers
 
     def _split_at_gaps(self, block: Block, now: float) -> list[Block]:
         blamed = tuple(each for each in block.gaps if self._knowledge.gate(each, now) is not Gate.OPEN)

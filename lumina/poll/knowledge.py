@@ -73,11 +73,31 @@ class Knowledge:
         self._gaps: dict[Gap, Ban] = {}
         self._spans: dict[Place, Ban] = {}
         self._misses: dict[Place, int] = {}
+        self._silent_cycles = 0
 
     @property
     def answers(self) -> bool:
         """Whether it has ever been read."""
         return bool(self._readable)
+
+    @property
+    def doubtful(self) -> bool:
+        """
+        Whether silence may come from what is asked, and not from a dead device.
+
+        So it is while it never answered; later in the 4th silent cycle, the 8th, the 16th and so on.
+        """
+        cycles = self._silent_cycles + 1
+        return not self.answers or (cycles >= 4 and not cycles & (cycles - 1))
+
+    def silent_cycle(self) -> None:
+        """A cycle is over in which the device answered nothing that was asked."""
+        self._silent_cycles += 1
+
+    @property
+    def barriers(self) -> bool:
+        """Whether there is any gap that may not be read across."""
+        return bool(self._gaps or self._spans)
 
     def proven(self, table: str, start: int, end: int) -> bool:
         """Whether each of these registers has been read at some time, in some way."""
@@ -89,7 +109,16 @@ class Knowledge:
         return place in self._whole
 
     def gate(self, gap: Gap, now: float) -> Gate:
-        """Whether a gap may be read across: what is wrong with a part of it is wrong with it."""
+        """
+        Whether a gap may be read across.
+
+        What is wrong with a part of it is wrong with it; it is not while it
+        holds a register that is to be asked alone.
+        """
+        if any(
+            table == gap.table and start < gap.end and gap.start < end for table, start, end in self._spans
+        ):
+            return Gate.SHUT
         bans = [
             ban
             for shut, ban in self._gaps.items()
@@ -125,15 +154,14 @@ class Knowledge:
         @param cuts: where its spans touch.
         @param parts: its spans.
         """
+        self._silent_cycles = 0
         if self._misses:
             self._misses.pop(place, None)
         if place in self._whole and not self._gaps and not self._spans:
             return
         table, start, end = place
         self._readable.setdefault(table, set()).update(range(start, end))
-        if place not in self._whole:
-            self._whole.add(place)
-            self.version += any(True for _ in gaps)
+        self._whole.add(place)
         for crossed in (*gaps, *cuts):
             self.version += self._gaps.pop(crossed, None) is not None
         for span in parts:
@@ -152,15 +180,13 @@ class Knowledge:
         One that ever answered is never banned.
         """
         known = self.proven(span.table, span.start, span.end)
-        if silent and known:
-            return
         ban = self._spans.setdefault((span.table, span.start, span.end), Ban())
         ban.word, ban.reason, ban.silent = word, reason, silent
         if known:
             ban.failures += 1
         else:
             ban.fail(now, SILENCES if silent else REFUSALS)
-        self.version += 1
+        self.version += ban.failures == 1 or not known
 
     def misses(self, place: Place) -> int:
         """How often in a row a request has failed while its device answers others."""

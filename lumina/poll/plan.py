@@ -166,20 +166,21 @@ class Plan:
             else:
                 alone.append(span)
         over = sorted((each for each in banned if each[0].until <= now), key=lambda each: each[0].until)
-        probed = [each for each in over if not each[0].silent][:PROBES] + [
-            each for each in over if each[0].silent
-        ][:1]
+        probed = [each for each in over if not each[0].silent][:PROBES]
+        probed += [each for each in over if each[0].silent][:SILENT_PROBES]
         alone += [span for _, span in probed]
         held = [(index, ban) for ban, span in banned if (ban, span) not in probed for index in span.members]
         return nested(together), alone, held
 
-    def _closed(self, several: Sequence[Span], now: float) -> Callable[[Gap], bool]:
+    def _closed(self, several: Sequence[Span], now: float) -> Callable[[Gap], bool] | None:
         """
-        What must not be read across.
+        What must not be read across; `None`: anything may be.
 
         Of the gaps whose ban is over one at a time is tried: then it is known
         which one it was, if the trial fails.
         """
+        if not self.knowledge.barriers:
+            return (lambda each: each.start < each.end) if self.limits.forbid_gaps else None
         between = [gap(*pair) for pair in pairwise(several) if pair[0].table == pair[1].table]
         gates = {each: self.knowledge.gate(each, now) for each in between}
         due = [each for each, gate in gates.items() if gate is Gate.DUE and self._worthwhile(each)]

@@ -82,11 +82,16 @@ def nested(several: Iterable[Span]) -> list[Span]:
 
 def gap(before: Span, after: Span) -> Gap:
     """What lies between two spans of a table; spans that overlap have an empty gap at the later's start."""
-    return Gap(after.table, min(before.end, after.start), after.start)
+    end = after.start
+    return Gap(after.table, before.end if before.end < end else end, end)
 
 
 def cover(
-    several: Sequence[Span], request: float, unit: float, limit: int, closed: Callable[[Gap], bool]
+    several: Sequence[Span],
+    request: float,
+    unit: float,
+    limit: int,
+    closed: Callable[[Gap], bool] | None = None,
 ) -> list[list[Span]]:
     """
     The cheapest requests that read all spans of one table.
@@ -101,14 +106,14 @@ def cover(
     @param request: seconds for each request.
     @param unit: seconds for each register or bit.
     @param limit: registers or bits in one request; a longer span stands alone.
-    @param closed: whether a gap must not be read across.
+    @param closed: whether a gap must not be read across; `None`: none is closed.
     """
     best = [0.0]  # what the first n cost
     first: list[int] = []  # with which span the request begins that ends with this one
     window: deque[tuple[float, int]] = deque()  # first spans that are still possible; the best comes first
     slack = 1e-6 * request  # of two that cost the same, the longer one
     for index, span in enumerate(several):
-        if index and closed(gap(several[index - 1], span)):
+        if closed and index and closed(gap(several[index - 1], span)):
             window.clear()
         value = best[index] - unit * span.start
         while window and window[-1][0] > value + slack:
