@@ -12,15 +12,15 @@ from lumina.modbus.rtu import Line
 #: Each exchange fades to half of its weight while this many others come.
 HALF_LIFE = 50
 #: As many exchanges as this weighs what was thought before the first one.
-CONVICTION = 8.0
+CONVICTION = 0.2
 
 #: A read request, and the reply to it without its registers, as RTU frames, in bytes.
 _REQUEST, _REPLY = 8, 5
 
 #: Seconds that nothing is quicker than: for a request, and for a register.
 _LEAST_REQUEST, _LEAST_REGISTER = 1e-5, 1e-7
-#: An exchange that took so many times what it should says nothing of the next one.
-_OUTLIER = 4.0
+#: After a few exchanges, one that took more than so many times what it should counts as if it had not.
+_FEW, _OUTLIER = 8, 4.0
 
 
 class Costs:
@@ -36,6 +36,10 @@ class Costs:
         self.request = max(request, _LEAST_REQUEST)
         self.register = max(register, _LEAST_REGISTER)
         self._prior = self.request, self.register
+        # How far off either may be: the request by as much again, and the register by a third of
+        # itself, or by so much that a hundred of them cost as much as the request.
+        likely = max(self.register / 3, self.request / 100)
+        self._stiffness = CONVICTION, CONVICTION * (self.request / likely) ** 2
         self._fade = 0.5 ** (1 / HALF_LIFE)
         self._weight = self._x = self._y = self._xx = self._xy = 0.0
 
@@ -71,36 +75,27 @@ class Costs:
         """
         An exchange was answered.
 
-        Both figures are drawn to what was thought at first, as if `CONVICTION`
-        exchanges had said so: exchanges of one size alone do not tell them apart.
+        Exchanges of one size alone do not tell both figures apart: each is
+        drawn to what was thought at first, the less certain one less.
 
         @param count: registers that it read.
         @param seconds: from its first byte to the reply's last one.
         """
-        if seconds > _OUTLIER * self.of(count) and self._weight > CONVICTION:
-            seconds = _OUTLIER * self.of(count)
+        if self._weight > _FEW:
+            seconds = min(seconds, _OUTLIER * self.of(count))
         request, register = self._prior
-        x, y = count * register, seconds - request - count * register
-        fade = self._fade
+        rest, fade = seconds - request - count * register, self._fade
         self._weight = fade * self._weight + 1
-        self._x, self._y = fade * self._x + x, fade * self._y + y
-        self._xx, self._xy = fade * self._xx + x * x, fade * self._xy + x * y
+        self._x, self._y = fade * self._x + count, fade * self._y + rest
+        self._xx, self._xy = fade * self._xx + count * count, fade * self._xy + count * rest
         self._solve()
 
     def _solve(self) -> None:
-        """
-        The weighted least squares of y = a + b x, both drawn to 0.
-
-        Their penalties make equal shares of a typical exchange equally unlikely:
-        `a` is in seconds, `b` in parts of what a register was thought to cost.
-        """
+        """Weighted least squares, with a penalty for either figure's distance from what was thought."""
         request, register = self._prior
-        scale = (request + 10 * register) ** 2
-        first, second = self._weight + CONVICTION * 0.1, self._xx + CONVICTION * 0.1 * scale * 0.1
+        first, second = self._weight + self._stiffness[0], self._xx + self._stiffness[1]
         determinant = first * second - self._x * self._x
-        if determinant <= 0:
-            return
-        a = (second * self._y - self._x * self._xy) / determinant
-        b = (first * self._xy - self._x * self._y) / determinant
-        self.request = max(request + a, _LEAST_REQUEST)
-        self.register = max(register * (1 + b), _LEAST_REGISTER)
+        fixed = (second * self._y - self._x * self._xy) / determinant
+        slope = (first * self._xy - self._x * self._y) / determinant
+        self.request = max(request + fixed, _LEAST_REQUEST)
+        self.register = max(register + slope, _LEAST_REGISTER)

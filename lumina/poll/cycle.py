@@ -78,6 +78,10 @@ class Cycle:
         self._lost: list[_Mute] = []
         self._silences = 0
         self._careful = False
+        # Silence to what was read before says most: trials and probes do not count beside it.
+        sure = sum(self._knowledge.proven(*block.place) for block in round.blocks)
+        self._doubtful = self._knowledge.doubtful or not sure
+        self._strikes = DOUBTFUL_STRIKES if self._doubtful else min(STRIKES, sure)
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
@@ -149,10 +153,6 @@ class Cycle:
         self._queue.clear()
         return found
 
-    @property
-    def _strikes(self) -> int:
-        return DOUBTFUL_STRIKES if self._knowledge.doubtful else STRIKES
-
     def _refused(self, block: Block, error: ExceptionReply, now: float, at: float) -> list[Reading]:
         if len(block.spans) > 1:
             cut = self._middle(block.spans)
@@ -167,7 +167,8 @@ class Cycle:
         return self._bad(span.members, error, at)
 
     def _silent(self, block: Block, error: LuminaError, now: float) -> None:
-        self._silences += isinstance(error, NoReply)
+        if isinstance(error, NoReply) and (self._doubtful or self._knowledge.proven(*block.place)):
+            self._silences += 1
         if _apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
             self._careful = True
             self._queue += self._split_at_gaps(block, now)
