@@ -1,0 +1,172 @@
+"""One bus, as the poller sees it: visits that wait for it, and the one request on its way."""
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from lumina.errors import LuminaError
+from lumina.interfaces import Bus, Terms
+from lumina.modbus.pdu import Reply
+from lumina.poll.block import Block
+from lumina.poll.cycle import Cycle
+from lumina.readings import Reading
+
+#: Seconds of work after which others get their turn.
+TURN = 0.001
+
+
+class Visit:
+    """
+    A device, being read once.
+
+    @ivar terms: how its requests are to be carried.
+    @ivar began: when its beat was, in monotonic seconds.
+    @ivar readings: what is settled by now.
+    """
+
+    __slots__ = ("began", "cycle", "deadline", "done", "readings", "terms", "unit")
+
+    def __init__(
+        self,
+        unit: int,
+        terms: Terms,
+        cycle: Cycle,
+        began: float,
+        deadline: float,
+        done: Callable[["Visit"], None],
+    ) -> None:
+        """
+        @param deadline: when the next one is due; the most urgent goes first.
+        @param done: called when all is settled.
+        """
+        self.unit, self.terms, self.cycle = unit, terms, cycle
+        self.began, self.deadline, self.done = began, deadline, done
+        self.readings: list[Reading] = []
+
+
+class Lane:
+    """
+    Carries out visits on one bus: one request at a time, the most urgent visit first.
+
+    What a visit cannot read is settled with the error that says why.
+    """
+
+    _log = Logger()
+
+    def __init__(self, bus: Bus, reactor: Any, wall: Callable[[], float]) -> None:
+        """
+        @param wall: seconds since 1970.
+        """
+        self._bus = bus
+        self._reactor = reactor
+        self._seconds: Callable[[], float] = reactor.seconds
+        self._wall = wall
+        self._visits: list[tuple[float, int, Visit]] = []
+        self._entered = 0
+        self._visit: Visit | None = None
+        self._block: Block | None = None
+        self._asked = 0.0
+        self._waiting: Deferred[Any] | None = None
+        self._turning = False
+        self._later: IDelayedCall | None = None
+
+    def enter(self, visit: Visit) -> None:
+        """One more visit; it begins as soon as the bus is free for it."""
+        self._entered += 1
+        heappush(self._visits, (visit.deadline, self._entered, visit))
+        if self._block is None and self._later is None and not self._turning:
+            self._turn()
+
+    def stop(self) -> list[Visit]:
+        """
+        Begin nothing more, and withdraw what waits.
+
+        @return: the visits that are not over.
+        """
+        visits, self._visits = [each for _, _, each in self._visits], []
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._waiting is not None:
+            self._block = None
+            self._waiting.cancel()
+        return visits
+
+    def _turn(self) -> None:
+        """Ask, until an answer is being waited for, or others want to get their turn."""
+        self._later = None
+        self._turning = True
+        until = self._seconds() + TURN
+        while self._visits and self._block is None:
+            now = self._seconds()
+            if now >= until:
+                self._later = self._reactor.callLater(0, self._turn)
+                break
+            self._step(self._visits[0][2], now)
+        self._turning = False
+
+    def _step(self, visit: Visit, now: float) -> None:
+        """The next request of a visit, or its end."""
+        try:
+            block = visit.cycle.next(now)
+            if block is not None:
+                self._ask(visit, block, now)
+                return
+            heappop(self._visits)
+            visit.readings += visit.cycle.close(now, self._wall())
+            visit.done(visit)
+        except Exception:  # a fault of ours; the bus has to be polled nevertheless
+            self._log.failure("polling unit {unit}", unit=visit.unit)
+            self._visits = [each for each in self._visits if each[2] is not visit]
+            heapify(self._visits)
+
+    def _ask(self, visit: Visit, block: Block, now: float) -> None:
+        self._visit, self._block, self._asked = visit, block, now
+        try:
+            reply = self._bus.execute(visit.unit, block.request, visit.terms)
+        except Exception:
+            self._failed(Failure())
+            return
+        self._waiting = reply
+        reply.addCallbacks(self._answered, self._failed)
+        reply.addErrback(self._broken)
+
+    def _answered(self, reply: Reply) -> None:
+        visit, block = self._over()
+        if visit is None or block is None:
+            return
+        now, ended = self._seconds(), reply.ended
+        # A reply that was shared or remembered began before it was asked for.
+        seconds = ended - reply.began if reply.began >= self._asked else None
+        visit.readings += visit.cycle.answered(block, reply.pdu, now, self._wall() - (now - ended), seconds)
+        if not self._turning:
+            self._turn()
+
+    def _failed(self, failure: Failure) -> None:
+        visit, block = self._over()
+        if visit is None or block is None:
+            return
+        error = failure.value
+        if not isinstance(error, LuminaError):
+            self._log.failure("asking unit {unit}", failure, unit=visit.unit)
+            error = LuminaError(f"{type(error).__name__}: {error}")
+        visit.readings += visit.cycle.failed(block, error, self._seconds(), self._wall())
+        if not self._turning:
+            self._turn()
+
+    def _over(self) -> tuple[Visit | None, Block | None]:
+        """The request on its way is over; nothing, if nobody waits for it any more."""
+        visit, block = self._visit, self._block
+        self._visit = self._block = self._waiting = None
+        return visit, block
+
+    def _broken(self, failure: Failure) -> None:
+        """A fault of ours must not stop the bus from being polled."""
+        self._log.failure("reading what came", failure)
+        if self._visits and self._later is None and not self._turning:
+            self._later = self._reactor.callLater(0, self._turn)

@@ -1,0 +1,90 @@
+"""What is polled when, and how that goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lumina.interfaces import Asker, Bus, Cycles, Priority, Terms
+from lumina.poll.lane import Lane, Visit
+from lumina.poll.plan import Plan
+
+#: Who asks, for access rules, the audit log, and other clients of the bus.
+NAME = "poll"
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """
+    A device that is read on beats.
+
+    @ivar id: its id in readings.
+    @ivar bus: what carries its requests. Devices with the same one take turns.
+    @ivar bus_name: what that is called.
+    @ivar unit: its number there.
+    @ivar plan: its points, and how to read them.
+    @ivar beats: seconds between readings, and the points that are read then, by their place in the plan.
+    @ivar timeout: seconds for a reply; `None`: as the bus has it.
+    """
+
+    id: int | str
+    bus: Bus
+    bus_name: str
+    unit: int
+    plan: Plan
+    beats: Mapping[float, tuple[int, ...]]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """
+    How one reading of everything went.
+
+    @ivar devices: that were read.
+    @ivar failed: of them, those of which something could not be read.
+    @ivar readings: in all.
+    @ivar bad: of them, those that are not good.
+    """
+
+    devices: int = 0
+    failed: int = 0
+    readings: int = 0
+    bad: int = 0
+
+
+class Tally:
+    """Counts the cycles of a device."""
+
+    __slots__ = ("count", "failed", "last", "longest", "skipped")
+
+    def __init__(self) -> None:
+        self.count = self.failed = self.skipped = 0
+        self.last = self.longest = 0.0
+
+    def ended(self, seconds: float, failed: bool) -> None:
+        self.count += 1
+        self.failed += failed
+        self.last, self.longest = seconds, max(self.longest, seconds)
+
+    @property
+    def cycles(self) -> Cycles:
+        return Cycles(self.count, self.failed, self.skipped, self.last, self.longest)
+
+
+class Round:
+    """A device on one of its beats."""
+
+    __slots__ = ("device", "due", "interval", "lane", "tally", "terms", "visit")
+
+    def __init__(
+        self, device: Polled, interval: float, due: tuple[int, ...] | None, lane: Lane, tally: Tally
+    ) -> None:
+        self.device, self.interval, self.due, self.lane, self.tally = device, interval, due, lane, tally
+        self.terms = Terms(
+            client=NAME,
+            id=str(device.id),
+            type=NAME,
+            priority=Priority.NORMAL,
+            timeout=device.timeout,
+            asker=Asker(NAME),
+        )
+        self.visit: Visit | None = None

@@ -1,0 +1,435 @@
+"""The poller: beats, buses side by side, what becomes of what was read."""
+
+from collections.abc import Mapping, Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from lumina.errors import ExceptionReply, LuminaError, NoReply, PortDown
+from lumina.interfaces import Sink, Terms
+from lumina.modbus.pdu import Reply, Request
+from lumina.poll.outlet import LIMIT, Outlet
+from lumina.poll.plan import Plan
+from lumina.poll.poller import GRACE, Poller
+from lumina.poll.rounds import Polled, Summary
+from lumina.readings import HOLDING, Point, Reading
+from lumina.testing import FakeBus, FakeSink, pass_time
+
+#: Wall time at the start of each test: 2 s before a full minute.
+START = 1_700_000_038.0
+
+
+def points(device: int | str, *addresses: int) -> list[Point]:
+    return [Point(device, f"r{address}", HOLDING, address) for address in addresses]
+
+
+def answer(unit: int, request: Request) -> bytes:
+    """Each register holds its own address."""
+    start, count = getattr(request, "address", 0), getattr(request, "count", 0)
+    return request.answer(tuple(range(start, start + count)))  # type: ignore[attr-defined, no-any-return]
+
+
+class PromptBus(FakeBus):
+    """Answers at once, with the time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
+        done = super().execute(unit, request, terms)
+        now = self._clock.seconds()
+        self.asked[-1].done.callback(Reply(request, answer(unit, request), now, now))
+        return done
+
+
+class PollerCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.sink = FakeSink()
+        self.step = 0.0
+
+    def wall(self) -> float:
+        return START + self.clock.seconds() + self.step
+
+    def device(
+        self,
+        bus: FakeBus,
+        id: int | str = 1,
+        every: float = 10.0,
+        addresses: Sequence[int] = (0,),
+        **more: object,
+    ) -> Polled:
+        plan = Plan(points(id, *addresses))
+        return Polled(id, bus, f"bus of {id}", 1, plan, {every: tuple(range(len(addresses)))}, **more)  # type: ignore[arg-type]
+
+    def poller(
+        self, *devices: Polled, sinks: Mapping[str, Sink] | None = None, spread: bool = False
+    ) -> Poller:
+        poller = Poller(
+            devices, {"sink": self.sink} if sinks is None else sinks, self.clock, self.wall, spread
+        )
+        poller.startService()
+        self.clock.advance(0)
+        self.addCleanup(self.stop, poller)
+        return poller
+
+    def stop(self, poller: Poller) -> None:
+        if poller.running:
+            poller.stopService()
+        self.clock.advance(GRACE)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def times(self) -> list[float]:
+        """When what was taken had been read, in seconds since the start."""
+        return [reading.at - START for reading in self.sink.taken]
+
+
+class BeatTests(PollerCase):
+    def test_at_once_and_by_the_wall_clock(self) -> None:
+        """
+        Everything is read at the start, and then whenever the wall clock shows a multiple of the interval.
+        """
+        self.poller(self.device(PromptBus(self.clock), every=10))
+        pass_time(self.clock, 33)
+        self.assertEqual(self.times(), [0, 2, 12, 22, 32])
+
+    def test_half_hour(self) -> None:
+        """
+        The documents' half hour begins at full and half hours.
+        """
+        self.poller(self.device(PromptBus(self.clock), every=1800))
+        pass_time(self.clock, 3700)
+        self.assertEqual([(START + each) % 1800 for each in self.times()[1:]], [0, 0])
+
+    def test_clock_is_set(self) -> None:
+        """
+        Where the wall clock is set, forward or back, the beat finds its way back to it within an interval,
+        and nothing is read twice for one time.
+        """
+        for step in (3.0, -3.0, 3601.0, -7205.0):
+            self.sink.taken.clear()
+            bus = PromptBus(self.clock)
+            poller = self.poller(self.device(bus, every=10))
+            pass_time(self.clock, 15)
+            self.step += step
+            before = len(bus.asked)
+            pass_time(self.clock, 100)
+            self.assertIn(len(bus.asked) - before, (9, 10, 11))
+            for reading in self.sink.taken[-5:]:
+                self.assertAlmostEqual(reading.at % 10, 0)
+            poller.stopService()
+            self.clock.advance(GRACE)
+
+    def test_early_timer(self) -> None:
+        """
+        A timer that fires a little early does not make the beat come twice.
+        """
+        bus = PromptBus(self.clock)
+        drift = 0.0
+
+        def wall() -> float:
+            return START + self.clock.seconds() * 0.9999 + drift
+
+        poller = Poller([self.device(bus, every=10)], {}, self.clock, wall)
+        poller.startService()
+        pass_time(self.clock, 101)
+        self.assertEqual(len(bus.asked), 11)
+        poller.stopService()
+
+    def test_several_intervals(self) -> None:
+        """
+        Registers of one device can have intervals of their own.
+        """
+        plan = Plan(points(1, 0, 100))
+        bus = PromptBus(self.clock)
+        self.poller(Polled(1, bus, "bus", 1, plan, {1.0: (0,), 10.0: (1,)}))
+        pass_time(self.clock, 20.5)
+        taken = [reading.point.parameter for reading in self.sink.taken]
+        self.assertEqual((taken.count("r0"), taken.count("r100")), (21, 3))
+
+    def test_together(self) -> None:
+        """
+        Devices on different buses are asked at the same time, those on one bus one after the other.
+        """
+        alone, shared = FakeBus(), FakeBus()
+        self.poller(self.device(alone, 1), self.device(shared, 2), self.device(shared, 3))
+        self.assertEqual((len(alone.asked), len(shared.asked)), (1, 1))
+        shared.asked[0].reply(answer(1, shared.asked[0].request))
+        self.assertEqual(len(shared.asked), 2)
+
+    def test_spread(self) -> None:
+        """
+        Spread devices have phases of their own, the same after each start; the first reading is at the start.
+        """
+        found = []
+        for _ in range(2):
+            self.sink.taken.clear()
+            buses = [PromptBus(self.clock) for _ in range(20)]
+            devices = [self.device(bus, index, every=60) for index, bus in enumerate(buses)]
+            poller = self.poller(*devices, spread=True)
+            self.assertEqual(len(self.sink.taken), 20)
+            self.sink.taken.clear()
+            pass_time(self.clock, 60)
+            phases = {reading.point.device: round(reading.at % 60, 6) for reading in self.sink.taken}
+            found.append(phases)
+            self.assertEqual((len(phases), len(self.sink.taken)), (20, 20))
+            self.assertGreater(len(set(phases.values())), 15)
+            poller.stopService()
+            self.clock.advance(GRACE)
+        self.assertEqual(found[0], found[1])
+
+    def test_urgent_first(self) -> None:
+        """
+        On one bus, what is due again sooner goes first.
+        """
+        bus = FakeBus()
+        self.poller(
+            self.device(bus, "slow", 3600, (0, 500, 1000)),
+            self.device(bus, "fast", 5, (0,)),
+            sinks={"s": self.sink},
+        )
+        while any(not each.done.called for each in bus.asked):
+            waiting = next(each for each in bus.asked if not each.done.called)
+            waiting.reply(answer(1, waiting.request))
+        self.assertEqual([each.terms.id for each in bus.asked], ["slow", "fast", "slow", "slow"])
+
+
+class OverrunTests(PollerCase):
+    def test_never_overlapping(self) -> None:
+        """
+        A device that is still being read is not asked again: its beat is skipped and counted.
+        """
+        bus = FakeBus()
+        poller = self.poller(self.device(bus, every=10))
+        pass_time(self.clock, 35)
+        self.assertEqual(len(bus.asked), 1)
+        # The beat that comes two seconds after the start is not its fault.
+        self.assertEqual(poller.cycles()[1].skipped, 3)
+        bus.asked[0].reply(answer(1, bus.asked[0].request))
+        pass_time(self.clock, 8)
+        self.assertEqual(len(bus.asked), 2)
+        self.assertEqual((poller.cycles()[1].count, poller.cycles()[1].longest), (1, 35.0))
+
+    def test_others_go_on(self) -> None:
+        """
+        One device that is late or dead costs devices on other buses nothing.
+        """
+        late, well = FakeBus(), PromptBus(self.clock)
+        self.poller(self.device(late, 1), self.device(well, 2))
+        pass_time(self.clock, 60)
+        self.assertEqual((len(late.asked), len(well.asked)), (1, 7))
+
+
+class ReadingTests(PollerCase):
+    def one(self, error: LuminaError) -> list[Reading]:
+        """What is taken of a device of which every question ends so."""
+
+        def refuse(unit: int, request: Request) -> bytes:
+            raise error
+
+        self.poller(self.device(FakeBus(refuse), addresses=(0, 1)))
+        return self.sink.taken
+
+    def test_values(self) -> None:
+        """
+        What was read is handed over, with the time of the read.
+        """
+        bus = FakeBus()
+        self.poller(self.device(bus, addresses=(5, 6)))
+        self.clock.advance(1.5)
+        request = bus.asked[0].request
+        bus.asked[0].done.callback(Reply(request, answer(1, request), 0.0, 1.25))
+        self.clock.advance(0)
+        self.assertEqual(
+            [(each.point.parameter, each.value, each.at, each.quality) for each in self.sink.taken],
+            [("r5", 5, START + 1.25, "good"), ("r6", 6, START + 1.25, "good")],
+        )
+
+    def test_failed(self) -> None:
+        """
+        A failed read is a reading without a value, with the word and the sentence of what went wrong.
+        """
+        taken = self.one(PortDown("the device is unplugged"))
+        self.assertEqual(
+            [(each.value, each.quality, each.reason) for each in taken],
+            [(None, "serial_error", "the device is unplugged")] * 2,
+        )
+
+    def test_silent(self) -> None:
+        """
+        Silence is one, too.
+        """
+        self.assertEqual({each.quality for each in self.one(NoReply("no reply within 1 s"))}, {"timeout"})
+
+    def test_one_bad_register(self) -> None:
+        """
+        A register that is refused does not cost the others their values, in the same cycle.
+        """
+
+        def refuse(unit: int, request: Request) -> bytes:
+            start, count = getattr(request, "address", 0), getattr(request, "count", 0)
+            if start <= 3 < start + count:
+                raise ExceptionReply(3, 2)
+            return answer(unit, request)
+
+        self.poller(self.device(FakeBus(refuse), addresses=range(8)))
+        self.assertEqual(
+            {each.point.parameter: each.quality for each in self.sink.taken},
+            {f"r{index}": "exception_02" if index == 3 else "good" for index in range(8)},
+        )
+
+    def test_fault_of_a_bus(self) -> None:
+        """
+        A bus that breaks its word costs its devices this reading, and nothing else.
+        """
+
+        def broken(unit: int, request: Request) -> bytes:
+            raise ZeroDivisionError("oh")
+
+        poller = self.poller(self.device(FakeBus(broken), 1), self.device(PromptBus(self.clock), 2))
+        pass_time(self.clock, 10)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        self.assertEqual([each.quality for each in self.sink.taken if each.point.device == 1], ["error"] * 2)
+        self.assertEqual(poller.cycles()[2].count, 2)
+
+    def test_statistics(self) -> None:
+        """
+        Cycles are counted, with those that failed and how long they took.
+        """
+        bus = FakeBus()
+        poller = self.poller(self.device(bus))
+        self.clock.advance(0.5)
+        bus.asked[0].fail(NoReply())
+        self.clock.advance(0)
+        cycles = poller.cycles()[1]
+        self.assertEqual((cycles.count, cycles.failed, cycles.last), (1, 1, 0.5))
+
+    def test_terms(self) -> None:
+        """
+        The bus is told who asks, for which device, and how long to wait.
+        """
+        bus = FakeBus()
+        self.poller(self.device(bus, "pump", timeout=2.5))
+        terms = bus.asked[0].terms
+        self.assertEqual(
+            (terms.client, terms.id, terms.timeout, terms.asker.listener), ("poll", "pump", 2.5, "poll")
+        )
+
+
+class OnceTests(PollerCase):
+    def test_everything(self) -> None:
+        """
+        Once, everything is read, whatever its interval, and counted.
+        """
+
+        def refuse(unit: int, request: Request) -> bytes:
+            raise NoReply()
+
+        shown: list[tuple[int, int]] = []
+        good = Polled(1, PromptBus(self.clock), "a", 1, Plan(points(1, 0, 1, 9)), {1.0: (0,), 9.0: (1, 2)})
+        poller = Poller(
+            [good, self.device(FakeBus(refuse), 2)], {"s": self.sink}, self.clock, self.wall, spread=True
+        )
+        done = poller.once(lambda done, all: shown.append((done, all)))
+        self.clock.advance(0)
+        self.assertEqual(self.successResultOf(done), Summary(2, 1, 4, 1))
+        self.assertEqual((len(self.sink.taken), shown), (4, [(1, 2), (2, 2)]))
+
+    def test_waits_for_sinks(self) -> None:
+        """
+        It is over only when the sinks have taken what was read.
+        """
+        self.sink = FakeSink(slow=True)
+        done = Poller([self.device(PromptBus(self.clock))], {"s": self.sink}, self.clock, self.wall).once()
+        self.clock.advance(0)
+        self.assertNoResult(done)
+        self.sink.pending[0].callback(None)
+        self.successResultOf(done)
+
+    def test_nothing(self) -> None:
+        """
+        Without devices it is over at once.
+        """
+        self.assertEqual(self.successResultOf(Poller([], {}, self.clock, self.wall).once()), Summary())
+
+
+class SinkTests(PollerCase):
+    def test_failing_sink(self) -> None:
+        """
+        A sink that fails costs the others nothing; what it did not take is counted.
+        """
+        other = FakeSink()
+        other.fault = LuminaError("the disk is full")
+        poller = self.poller(self.device(PromptBus(self.clock)), sinks={"good": self.sink, "bad": other})
+        self.assertEqual((len(self.sink.taken), poller.lost), (1, {"good": 0, "bad": 1}))
+        other.fault = None
+        pass_time(self.clock, 10)
+        self.assertEqual((len(other.taken), poller.lost["bad"]), (1, 1))
+
+    def test_slow_sink(self) -> None:
+        """
+        What comes while a sink is busy is handed over together, in order.
+        """
+        self.sink = FakeSink(slow=True)
+        self.poller(self.device(PromptBus(self.clock), every=1))
+        pass_time(self.clock, 5)
+        self.assertEqual(self.times(), [0])
+        self.sink.pending[0].callback(None)
+        pass_time(self.clock, 0.5)
+        self.assertEqual(self.times(), [0, 1, 2, 3, 4, 5])
+        self.sink.pending[1].callback(None)
+        self.assertEqual(len(self.sink.pending), 2)
+
+    def test_bounded(self) -> None:
+        """
+        A sink that never answers cannot fill the memory.
+        """
+        sink = FakeSink(slow=True)
+        outlet = Outlet("s", sink, self.clock)
+        many = [Reading(Point(1, "a"), 0, 0.0)] * 1000
+        for _ in range(LIMIT // 1000 + 10):
+            outlet.put(many)
+        self.clock.advance(0)
+        self.assertEqual(outlet.lost, 10_000)
+
+    def test_raising_sink(self) -> None:
+        """
+        One that raises is one that fails.
+        """
+
+        class Raising:
+            def put(self, readings: Sequence[Reading]) -> object:
+                raise ZeroDivisionError("oh")
+
+        poller = self.poller(self.device(PromptBus(self.clock)), sinks={"bad": Raising(), "good": self.sink})  # type: ignore[dict-item]
+        self.assertEqual((len(self.sink.taken), poller.lost["bad"]), (1, 1))
+
+
+class StopTests(PollerCase):
+    def test_stop(self) -> None:
+        """
+        At the end what waits is withdrawn, and what was read is still handed over.
+        """
+        bus = FakeBus()
+        poller = self.poller(self.device(bus, addresses=(0, 500)))
+        bus.asked[0].reply(answer(1, bus.asked[0].request))
+        done = poller.stopService()
+        self.assertEqual(len(bus.withdrawn), 1)
+        self.clock.advance(0)
+        self.successResultOf(done)
+        self.assertEqual([each.point.parameter for each in self.sink.taken], ["r0"])
+        self.clock.advance(60)
+        self.assertEqual(len(bus.asked), 2)
+
+    def test_sink_that_never_answers(self) -> None:
+        """
+        A sink that hangs does not hold up the end for ever.
+        """
+        self.sink = FakeSink(slow=True)
+        poller = self.poller(self.device(PromptBus(self.clock)))
+        done = poller.stopService()
+        self.assertNoResult(done)
+        self.clock.advance(GRACE)
+        self.successResultOf(done)
