@@ -24,7 +24,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from lumina.assembly import devices, listeners, ports, simulators, sinks
+from lumina.assembly import devices, listeners, poll, ports, simulators, sinks
 from lumina.assembly.parts import Parts
 from lumina.config import load, settings
 from lumina.config.listeners import RTUSlave
@@ -182,6 +182,7 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
     ports.add(parts, config.ports)
     devices.add(parts, config.devices)
     sinks.add(parts, config.sinks)
+    poll.add(parts, config)
     listeners.add(parts, config.listen, config.rules)
     parts.hang_under(root)
 

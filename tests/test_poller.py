@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.errors import ExceptionReply, LuminaError, NoReply, PortDown
 from lumina.interfaces import Sink, Terms
 from lumina.modbus.pdu import Reply, Request
-from lumina.poll.outlet import LIMIT, Outlet
+from lumina.poll.feed import LIMIT, Feed
 from lumina.poll.plan import Plan
 from lumina.poll.poller import GRACE, Poller
 from lumina.poll.rounds import Polled, Summary
@@ -387,12 +387,12 @@ class SinkTests(PollerCase):
         A sink that never answers cannot fill the memory.
         """
         sink = FakeSink(slow=True)
-        outlet = Outlet("s", sink, self.clock)
+        feed = Feed("s", sink, self.clock)
         many = [Reading(Point(1, "a"), 0, 0.0)] * 1000
         for _ in range(LIMIT // 1000 + 10):
-            outlet.put(many)
+            feed.put(many)
         self.clock.advance(0)
-        self.assertEqual(outlet.lost, 10_000)
+        self.assertEqual(feed.lost, 10_000)
 
     def test_raising_sink(self) -> None:
         """

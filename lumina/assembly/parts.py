@@ -29,6 +29,7 @@ class Parts:
     @ivar farewells: wait until clients have read their last answers.
     @ivar carriers: ports and devices, whatever carries requests.
     @ivar listeners: what lets others ask.
+    @ivar pollers: what asks by itself.
     """
 
     reactor: Any
@@ -42,8 +43,10 @@ class Parts:
     farewells: MultiService = field(default_factory=MultiService)
     carriers: MultiService = field(default_factory=MultiService)
     listeners: MultiService = field(default_factory=MultiService)
+    pollers: MultiService = field(default_factory=MultiService)
 
     def hang_under(self, root: MultiService) -> None:
         """Make the groups children of a service, in the order in which they start."""
-        for group in (self.outlets, self.slaves, self.farewells, self.carriers, self.listeners):
+        groups = self.outlets, self.slaves, self.farewells, self.carriers, self.listeners, self.pollers
+        for group in groups:
             group.setServiceParent(root)

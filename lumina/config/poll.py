@@ -196,7 +196,7 @@ class Device(Manner):
     ip: Annotated[str, AfterValidator(_host)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 502
     bus: BusName | None = None
-    slave_id: Annotated[int, Field(ge=0, le=255)] = 1
+    slave_id: Annotated[int, Field(ge=1, le=255)] = 1
     profile: str | None = None
     registers: list[Register] = Field(default_factory=list)
 
@@ -206,8 +206,6 @@ class Device(Manner):
             raise ValueError("it has one of ip, for a Modbus TCP device, and bus, for one that is configured")
         if self.bus is not None and "port" in self.model_fields_set:
             raise ValueError("port belongs to ip; the bus has its own")
-        if self.bus is not None and self.slave_id == 0:
-            raise ValueError("slave_id 0 is every unit at once, and none answers")
         return self
 
 

@@ -20,8 +20,8 @@ from twisted.logger import Logger
 from lumina.interfaces import Cycles, Sink
 from lumina.poll.beat import Beat
 from lumina.poll.cycle import Cycle
+from lumina.poll.feed import Feed
 from lumina.poll.lane import TURN, Lane, Visit
-from lumina.poll.outlet import Outlet
 from lumina.poll.rounds import Polled, Round, Summary, Tally
 from lumina.readings import GOOD
 
@@ -59,7 +59,7 @@ class Poller(Service):
         """
         self._reactor = reactor
         self._wall = wall
-        self._outlets = [Outlet(name, sink, reactor) for name, sink in sinks.items()]
+        self._feeds = [Feed(name, sink, reactor) for name, sink in sinks.items()]
         self._lanes = {id(device.bus): Lane(device.bus, reactor, wall) for device in devices}
         self._tallies = {device.id: Tally() for device in devices}
         self._whole = [self._round(device, float("inf"), None) for device in devices]
@@ -115,7 +115,7 @@ class Poller(Service):
 
     def drained(self) -> Deferred[Any]:
         """Fires when the sinks have taken all that was read."""
-        return DeferredList([outlet.drained() for outlet in self._outlets])
+        return DeferredList([feed.drained() for feed in self._feeds], consumeErrors=True)
 
     def cycles(self) -> Mapping[int | str, Cycles]:
         """How the polling of each device goes."""
@@ -124,7 +124,7 @@ class Poller(Service):
     @property
     def lost(self) -> Mapping[str, int]:
         """How many readings each sink did not take."""
-        return {outlet.name: outlet.lost for outlet in self._outlets}
+        return {feed.name: feed.lost for feed in self._feeds}
 
     def _round(self, device: Polled, interval: float, due: tuple[int, ...] | None) -> Round:
         return Round(device, interval, due, self._lanes[id(device.bus)], self._tallies[device.id])
@@ -209,5 +209,5 @@ class Poller(Service):
 
     def _hand_over(self, visit: Visit) -> None:
         if visit.readings:
-            for outlet in self._outlets:
-                outlet.put(visit.readings)
+            for feed in self._feeds:
+                feed.put(visit.readings)

@@ -1,6 +1,6 @@
 """What is polled when, and how that goes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lumina.interfaces import Asker, Bus, Cycles, Priority, Terms
@@ -88,3 +88,16 @@ class Round:
             asker=Asker(NAME),
         )
         self.visit: Visit | None = None
+
+
+def load(devices: Iterable[Polled], now: float = 0.0) -> Mapping[str, float]:
+    """
+    The share of its time that each bus needs for all beats, by its name; beyond 1 it cannot be done.
+
+    @param now: monotonic seconds.
+    """
+    shares: dict[str, float] = {}
+    for device in devices:
+        needed = sum(device.plan.seconds(now, due) / interval for interval, due in device.beats.items())
+        shares[device.bus_name] = shares.get(device.bus_name, 0.0) + needed
+    return shares

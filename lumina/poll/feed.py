@@ -18,7 +18,7 @@ LIMIT = 200_000
 TOGETHER = 500
 
 
-class Outlet:
+class Feed:
     """
     Hands readings to a sink, while the poller goes on.
 

@@ -1,0 +1,160 @@
+"""From configured devices to the poller, and to what is known of them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from twisted.internet.endpoints import quoteStringArgument
+from twisted.logger import Logger
+
+from lumina.assembly import devices
+from lumina.assembly.parts import Parts
+from lumina.config import endpoints
+from lumina.config.devices import Device
+from lumina.config.polled import Polled as Configured
+from lumina.config.polled import doubts, polled
+from lumina.config.ports import Port
+from lumina.config.settings import Config
+from lumina.errors import StartRefused
+from lumina.interfaces import Sink
+from lumina.poll.costs import Costs
+from lumina.poll.plan import Limits, Plan, problems
+from lumina.poll.poller import Poller
+from lumina.poll.rounds import Polled, load
+from lumina.readings import Point
+from lumina.watch.devices import DeviceStates
+
+#: The share of a bus's time from which on polling is said to be much, and beyond which it cannot be.
+MUCH, ALL = 0.8, 1.0
+
+_MODBUS = 502
+
+_log = Logger()
+
+
+def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
+    """
+    Make the poller, and a bus for each device that only it knows of.
+
+    @param timed: whether it polls by itself; else somebody calls its `once`.
+    @return: nothing, if nothing is to be polled.
+    @raise StartRefused: values that no request can read, or a bus without the time for it.
+    """
+    found = polled(config.poll)
+    if not found:
+        return None
+    for sentence in doubts(config.poll):
+        _log.warn("{sentence}", sentence=sentence)
+    _refuse(f"poll: device {each.id}: {problem}" for each in found for problem in _problems(each))
+    names = _connect(parts, config, found)
+    lines = {name: port for port in config.ports.values() for name in port.all_names} | config.ports
+    made = [_polled(parts, each, name, lines.get(name)) for each, name in zip(found, names, strict=True)]
+    if timed:
+        _weigh(made, lines)
+    return _poller(parts, config, made, timed)
+
+
+def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -> Poller:
+    states = DeviceStates(parts.wall, lambda: poller.cycles())
+    sinks: dict[str, Sink] = {"device states": states, **parts.sinks}
+    poller = Poller(made, sinks, parts.reactor, parts.wall, config.poll.spread)
+    for device in made:
+        states.expect(device.id, device.bus_name, device.unit, device.plan.points)
+    parts.overview.show_devices(states)
+    if timed:
+        poller.setServiceParent(parts.pollers)
+    return poller
+
+
+def _connect(parts: Parts, config: Config, found: Iterable[Configured]) -> list[str]:
+    """The name of the bus of each; devices with one address are one bus, with one that is configured, too."""
+    known = {
+        address: name for name, device in config.devices.items() if (address := _address(device.endpoint))
+    }
+    names, new = [], {}
+    for each in found:
+        if each.bus:
+            names.append(each.bus)
+            continue
+        address = each.host.lower(), each.port
+        if address not in known:
+            name = known[address] = f"{each.host}:{each.port}"
+            endpoint = f"tcp:host={quoteStringArgument(each.host)}:port={each.port}"
+            waits = {} if each.timeout is None else {"timeout": each.timeout, "connect_timeout": each.timeout}
+            new[name] = Device.model_validate({"endpoint": endpoint, **waits})
+        names.append(known[address])
+    devices.add(parts, new)
+    return names
+
+
+def _address(endpoint: str) -> tuple[str, int] | None:
+    """Host and port of a plain TCP endpoint."""
+    parsed = endpoints.client(endpoint)
+    if parsed.type != "tcp":
+        return None
+    return parsed.options["host"].lower(), int(parsed.options.get("port", _MODBUS))
+
+
+def _polled(parts: Parts, each: Configured, name: str, port: Port | None) -> Polled:
+    points = _points(each)
+    plan = Plan(points, _limits(each), None, _costs(each, port), _snapshots(each, points))
+    places = {point.parameter: place for place, point in enumerate(points)}
+    beats = {
+        interval: tuple(places[point.parameter] for point in due) for interval, due in each.points.items()
+    }
+    return Polled(each.id, parts.buses[name], name, each.unit, plan, beats, each.timeout)
+
+
+def _points(each: Configured) -> list[Point]:
+    return [point for due in each.points.values() for point in due]
+
+
+def _limits(each: Configured) -> Limits:
+    return Limits(each.max_registers, each.max_bits, each.forbid_gaps)
+
+
+def _snapshots(each: Configured, points: Sequence[Point]) -> list[tuple[int, ...]]:
+    places = {point.parameter: place for place, point in enumerate(points)}
+    return [tuple(places[point.parameter] for point in group) for group in each.snapshots]
+
+
+def _problems(each: Configured) -> Iterator[str]:
+    points = _points(each)
+    yield from problems(points, _limits(each), _snapshots(each, points))
+    for group in each.snapshots:
+        if sum(any(point in due for point in group) for due in each.points.values()) > 1:
+            names = ", ".join(point.parameter for point in group)
+            yield f"snapshot of {names}: one request reads them, so they have one interval"
+
+
+def _costs(each: Configured, port: Port | None) -> Costs:
+    """What requests are thought to cost before the first one."""
+    if port is None or not port.is_serial:
+        return Costs.network()
+    own = port.units.get(each.unit)
+    line = port.line
+    if own is not None and own.baudrate is not None:
+        line = type(line)(own.baudrate, line.parity, line.stopbits, line.bytesize)
+    return Costs.serial(line)
+
+
+def _weigh(made: Sequence[Polled], lines: Mapping[str, Port]) -> None:
+    """
+    Say how much of each bus's time polling will take, where it is much.
+
+    @raise StartRefused: a serial line does not carry so many characters. Of a
+        network nobody knows beforehand how quick it is.
+    """
+    impossible = []
+    for name, share in load(made).items():
+        sentence = f"poll: reading everything in time would take {share:.0%} of the time of {name}"
+        serial = name in lines and lines[name].is_serial
+        if share > ALL and serial:
+            impossible.append(f"{sentence}; choose longer intervals, fewer registers, or a faster line")
+        elif share > MUCH:
+            _log.warn("{sentence}, if it answers as expected", sentence=sentence)
+    _refuse(impossible)
+
+
+def _refuse(sentences: Iterable[str]) -> None:
+    text = "\n".join(f"lumina: {sentence}" for sentence in sentences)
+    if text:
+        raise StartRefused(text)
