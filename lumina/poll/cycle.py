@@ -42,10 +42,12 @@ class _Split:
     """
     A block that failed, and was asked again in parts.
 
+    @ivar place: table, start and end.
     @ivar gaps: between the parts; they are to blame if every part is answered.
     @ivar waiting: parts that were not asked yet.
     """
 
+    place: tuple[str, int, int]
     gaps: tuple[Gap, ...]
     waiting: int
     sound: bool = True
@@ -194,7 +196,8 @@ class Cycle:
             cuts = [self._middle(block.spans)] if self.answers else [1, len(block.spans) - 1]
             edges = [0, *dict.fromkeys(cuts), len(block.spans)]
             parts = [block.spans[first:last] for first, last in pairwise(edges)]
-            self._queue += sorted(self._split(block, parts, (), now), key=lambda part: part.count)
+            blamed = tuple(gap(block.spans[cut - 1], block.spans[cut]) for cut in edges[1:-1])
+            self._queue += sorted(self._split(block, parts, blamed, now), key=lambda part: part.count)
             hopeless = not self.answers
 
     def _split_at_gaps(self, block: Block, now: float) -> list[Block]:
@@ -212,7 +215,7 @@ class Cycle:
         blocks = [self._plan.block(part) for part in parts]
         if self._knowledge.whole(block.place) and self._knowledge.missed(block.place) < 2:
             blamed = ()
-        split = _Split(blamed, len(blocks))
+        split = _Split(block.place, blamed, len(blocks))
         self._splits.update(dict.fromkeys(blocks, split))
         return blocks
 
@@ -224,7 +227,7 @@ class Cycle:
         split.waiting -= 1
         split.sound &= sound
         if split.sound and not split.waiting and split.gaps:
-            self._knowledge.apart(split.gaps, now)
+            self._knowledge.apart(split.place, split.gaps, now)
 
     def _untried(self, block: Block, now: float) -> bool:
         """Whether it reads across a gap that was never read."""

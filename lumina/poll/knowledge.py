@@ -6,10 +6,10 @@ answered, but that it is asked alone while it refuses. Pure: the time is passed 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from lumina.poll.spans import Gap, Span
+from lumina.poll.spans import Gap, Span, in_registers
 
 #: Seconds that the first ban lasts; each further one lasts twice as long as the one before it, ...
 BAN = 600.0
@@ -59,6 +59,47 @@ class Ban:
             self.until = now + min(BAN * 2.0 ** min(beyond, 20), LONGEST_BAN)
 
 
+@dataclass(slots=True)
+class Length:
+    """
+    How much a device gives in one request, found out between what it gave and what it did not.
+
+    @ivar good: the most that was ever answered.
+    @ivar bad: what was too much; `None`: nothing yet.
+    @ivar ban: for how long that holds.
+    """
+
+    good: int = 0
+    bad: int | None = None
+    ban: Ban = field(default_factory=Ban)
+
+    def limit(self, most: int, now: float) -> int:
+        """
+        What to ask for at most: the middle between good and bad, until they meet.
+
+        @param most: if nothing is known.
+        """
+        if self.bad is None or self.ban.until <= now:
+            return most
+        return min(most, max((self.good + self.bad) // 2, 1))
+
+    def fail(self, count: int, now: float) -> None:
+        """So much was too much."""
+        self.bad = count if self.bad is None else min(count, self.bad)
+        self.ban.fail(now, 1)
+
+    def grow(self, count: int) -> bool:
+        """
+        So much was answered.
+
+        @return: whether the limit is another one now.
+        """
+        self.good, searching = count, self.bad is not None
+        if self.bad is not None and count >= self.bad:
+            self.bad = None
+        return searching
+
+
 class Knowledge:
     """
     What is known of one device.
@@ -74,6 +115,7 @@ class Knowledge:
         self._spans: dict[Place, Ban] = {}
         self._misses: dict[Place, int] = {}
         self._silent_cycles = 0
+        self._lengths = {True: Length(), False: Length()}
 
     @property
     def answers(self) -> bool:
@@ -137,13 +179,22 @@ class Knowledge:
         )
         return max(inside, default=0.0)
 
+    def limit(self, table: str, most: int, now: float) -> int:
+        """
+        How many registers or bits to ask for at most.
+
+        @param most: if nothing is known.
+        """
+        return self._lengths[in_registers(table)].limit(most, now)
+
     def suspect(self, span: Span) -> Ban | None:
         """What is held against a span, which then is asked alone; its ban may be over, or not have begun."""
         return self._spans.get((span.table, span.start, span.end))
 
     def next_change(self, now: float) -> float:
         """When the next ban ends, in monotonic seconds."""
-        bans = (*self._gaps.values(), *self._spans.values())
+        lengths = (length.ban for length in self._lengths.values())
+        bans = (*self._gaps.values(), *self._spans.values(), *lengths)
         return min((ban.until for ban in bans if ban.until > now), default=float("inf"))
 
     def answered(self, place: Place, gaps: Iterable[Gap], cuts: Iterable[Gap], parts: Iterable[Span]) -> None:
@@ -162,16 +213,31 @@ class Knowledge:
         table, start, end = place
         self._readable.setdefault(table, set()).update(range(start, end))
         self._whole.add(place)
+        length = self._lengths[in_registers(table)]
+        if end - start > length.good:
+            self.version += length.grow(end - start)
         for crossed in (*gaps, *cuts):
             self.version += self._gaps.pop(crossed, None) is not None
         for span in parts:
             self.version += self._spans.pop((span.table, span.start, span.end), None) is not None
 
-    def apart(self, gaps: Iterable[Gap], now: float) -> None:
-        """What lies on both sides was read, but not across these gaps, which may be empty."""
-        for gap in gaps:
+    def apart(self, place: Place, gaps: Iterable[Gap], now: float) -> None:
+        """
+        All of a request was answered, but not at once.
+
+        If it has no gaps that are to blame, and is longer than any that was
+        answered, it was too long.
+
+        @param gaps: between its parts, which may be empty.
+        """
+        table, start, end = place
+        length, blamed = self._lengths[in_registers(table)], list(gaps)
+        self.version += 1
+        if end - start > length.good and all(gap.start == gap.end for gap in blamed):
+            length.fail(end - start, now)
+            return
+        for gap in blamed:
             self._gaps.setdefault(gap, Ban()).fail(now, 1)
-            self.version += 1
 
     def failed(self, span: Span, word: str, reason: str, now: float, silent: bool) -> None:
         """

@@ -140,7 +140,8 @@ class Plan:
         for table in dict.fromkeys(span.table for span in several):
             unit = self.costs.register if in_registers(table) else self.costs.register / 16
             mine = [span for span in several if span.table == table]
-            found += cover(mine, self.costs.request, unit, self.limits.of(table), closed)
+            limit = self.knowledge.limit(table, self.limits.of(table), now)
+            found += cover(mine, self.costs.request, unit, limit, closed)
         found += [[span] for span in alone]
         blocks = tuple(self.block(each) for each in found)
         return _Made(Round(blocks, tuple(banned)), version, self.costs.ratio, until)
