@@ -1,7 +1,12 @@
-"""From configured simulators to buses."""
+"""From configured simulators to buses, and to the files that they keep."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
 from lumina.assembly.parts import Parts
 from lumina.assembly.units import unit
@@ -9,7 +14,12 @@ from lumina.config.maps import load_map, preset
 from lumina.config.simulated import Device
 from lumina.config.simulators import Simulator
 from lumina.errors import ConfigError, StartRefused
+from lumina.simulator import snapshot
 from lumina.simulator.bank import Bank
+from lumina.simulator.keeper import Keeper, set_aside
+from lumina.simulator.missing import Missing
+
+_log = Logger()
 
 #: The unit that a device stands at which is everywhere.
 _ANYWHERE = 0
@@ -23,12 +33,33 @@ def add(parts: Parts, simulators: Mapping[str, Simulator]) -> None:
     """
     for name, simulator in simulators.items():
         try:
-            devices = declared(simulator)
-            parts.buses[name] = bank(
-                devices, parts.reactor.seconds, simulator.seed, name=name, watchers=parts.watchers
-            )
+            parts.buses[name] = _simulated(parts, name, simulator)
         except ConfigError as error:
             raise StartRefused(f"lumina: simulators.{name}: {error}") from error
+
+
+def _simulated(parts: Parts, name: str, simulator: Simulator) -> Bank:
+    missing = _missing(parts, simulator.missing) if simulator.missing else None
+    made = bank(
+        declared(simulator),
+        parts.reactor.seconds,
+        simulator.seed,
+        name=name,
+        watchers=parts.watchers,
+        missed=missing,
+    )
+    if missing is not None:
+        missing.bank = made
+    if simulator.save:
+        _restore(name, made, simulator.save)
+        snapshot.when_changed(made, _keeper(parts, simulator.save, partial(_saved, made)).changed)
+    return made
+
+
+def _missing(parts: Parts, path: str) -> Missing:
+    missing = Missing()
+    missing.changed = _keeper(parts, path, partial(missing.take, path.lower().endswith(".csv"))).changed
+    return missing
 
 
 def declared(simulator: Simulator) -> list[Device]:
@@ -58,3 +89,42 @@ def bank(devices: Sequence[Device], seconds: Callable[[], float], seed: int = 1,
         for address in ((_ANYWHERE,) if device.units == "any" else device.units)
     }
     return Bank(units, seconds, seed, units.pop(_ANYWHERE, None), **rest)
+
+
+def _saved(made: Bank) -> Callable[[], bytes]:
+    pieces = snapshot.take(made)
+    return lambda: snapshot.encode(pieces)
+
+
+def _keeper(parts: Parts, path: str, take: Callable[[], Callable[[], bytes]]) -> Keeper:
+    reactor = parts.reactor
+    keeper = Keeper(
+        path, take, reactor, lambda write: deferToThreadPool(reactor, reactor.getThreadPool(), write)
+    )
+    keeper.setServiceParent(parts.slaves)
+    return keeper
+
+
+def _restore(name: str, made: Bank, path: str) -> None:
+    """@raise StartRefused: the file is there and cannot be read."""
+    try:
+        kept = Path(path).read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StartRefused(
+            f"lumina: simulators.{name}.save: {path} cannot be read: {error.strerror}"
+        ) from None
+    try:
+        lost = snapshot.restore(made, kept)
+    except snapshot.Damaged as damage:
+        _log.error(
+            "{name}: {path} is damaged: {damage}; it is now {aside}, and all begins anew",
+            name=name,
+            path=path,
+            damage=damage,
+            aside=set_aside(path),
+        )
+        return
+    for sentence in lost:
+        _log.warn("{name}: {path}: {sentence}", name=name, path=path, sentence=sentence)

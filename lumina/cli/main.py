@@ -5,6 +5,7 @@ import sys
 import click
 
 from lumina.cli.check import summary
+from lumina.cli.simulate import simulate
 from lumina.config.load import load
 from lumina.config.polled import doubts
 from lumina.errors import ConfigError
@@ -14,6 +15,9 @@ from lumina.errors import ConfigError
 @click.version_option(package_name="lumina", message="%(prog)s %(version)s")
 def main() -> None:
     """Share the Modbus devices of a site among many programs."""
+
+
+main.add_command(simulate)
 
 
 @main.command()

@@ -76,6 +76,18 @@ class Bank:
         return list(dict.fromkeys((*self._units.values(), *filter(None, (self._anywhere,)))))
 
     @property
+    def devices(self) -> Mapping[str, Unit]:
+        """The units by their addresses as text; one that is everywhere else is `any`."""
+        devices = {str(address): unit for address, unit in sorted(self._units.items())}
+        return devices if self._anywhere is None else {**devices, "any": self._anywhere}
+
+    def device(self, address: int) -> tuple[str, Unit | None]:
+        """Who answers at an address, and under which of the names of `devices`."""
+        if address in self._units or self._anywhere is None:
+            return str(address), self._units.get(address)
+        return "any", self._anywhere
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the simulation began."""
         return self._seconds() - self._began

@@ -6,20 +6,20 @@ one memory are two views of the same things. What moves is written into the
 bytes when somebody looks, so that reading is cutting a piece out of them.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import floor
 
 from lumina.modbus.request import pack, unpack
 from lumina.modbus.values import Format
-from lumina.simulator.process import Moment, Past, Process, nothing
+from lumina.simulator.process import NOTHING, Moment, Past, Process, followed
 
 #: How often in a second what moves steadily is computed anew; a power of two, so that it is exact.
 FRESH = 16
 
 #: Writes to a register that something follows, kept so that what was then is known.
-KEPT = 4096
+KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,28 @@ class Signal:
 
 
 class _Moving:
-    """A signal, where it lies, and which of its updates is in the bytes."""
+    """
+    A signal, where it lies, and which of its updates is in the bytes.
 
-    __slots__ = ("end", "first", "signal", "step")
+    What follows a register is never up to date: it may have been written since.
+    """
+
+    __slots__ = ("_follows", "_step", "end", "first", "signal")
 
     def __init__(self, first: int, signal: Signal) -> None:
         self.first, self.end = first, first + signal.size
         self.signal = signal
-        self.step = -1.0
+        self._step = -1.0
+        self._follows = not signal.every and any(followed((signal.process,)))
+
+    def step(self, elapsed: float) -> float:
+        """When the update was that should be in the bytes now."""
+        return elapsed if self._follows else self.signal.step(elapsed)
+
+    def is_fresh(self, step: float) -> bool:
+        """Whether it is there already; from now on it is."""
+        was, self._step = self._step, step
+        return was == step and not self._follows
 
 
 class Memory:
@@ -88,7 +102,7 @@ class Memory:
         self._longest = 1
         self._followed: dict[range, list[tuple[float, bytes]]] = {}
         self._seed = 0
-        self._past: Past = nothing
+        self._past: Past = NOTHING
         self._hidden, self._fixed = bytearray(size), bytearray(size)
         self._closed = False
         self.plain = True
@@ -167,13 +181,21 @@ class Memory:
         @param elapsed: seconds since the simulation began.
         """
         changes = self._followed[range(place, place + count)]
-        words = list(self._words(changes[max(0, bisect_left(changes, (elapsed, b"\xff" * 9)) - 1)][1]))
+        index = bisect_right(changes, elapsed, key=_when) - 1
+        words = list(self._words(changes[max(0, index)][1]))
         for moving in self._within(place, count):
-            told = moving.signal.words(self.moment(moving.signal.step(elapsed)))
+            told = moving.signal.words(self.moment(moving.step(elapsed)))
             for offset, word in enumerate(told, moving.first - place):
                 if 0 <= offset < count:
                     words[offset] = word
         return tuple(words)
+
+    def changes(self, place: int, count: int, since: float) -> list[float] | None:
+        """When followed places were written after a time; `None`: something moves there."""
+        if self._within(place, count):
+            return None
+        changes = self._followed[range(place, place + count)]
+        return [when for when, _ in changes[bisect_right(changes, since, key=_when) :]]
 
     def held(self) -> Iterator[tuple[int, int]]:
         """The places that do not move, from and before which, in order."""
@@ -189,6 +211,8 @@ class Memory:
         """What was held in a former life stands there again, and does not move."""
         self._hold(place, len(data) // self.width)
         self.store(place, data)
+        for places, changes in self._followed.items():
+            changes[:] = [(-1.0, self._bytes(places))]
 
     def _index(self) -> None:
         self._firsts = [each.first for each in self._moving]
@@ -206,11 +230,9 @@ class Memory:
 
     def _refresh(self, place: int, count: int, elapsed: float) -> None:
         for moving in self._within(place, count):
-            signal = moving.signal
-            step = signal.step(elapsed)
-            if step != moving.step:
-                moving.step = step
-                words = signal.words(self.moment(step))
+            step = moving.step(elapsed)
+            if not moving.is_fresh(step):
+                words = moving.signal.words(self.moment(step))
                 self.store(moving.first, pack("value", words) if self.width == 2 else bytes(map(bool, words)))
 
     def _hold(self, place: int, count: int) -> None:
@@ -224,3 +246,7 @@ class Memory:
 
     def _words(self, data: bytes) -> tuple[int, ...]:
         return unpack(data) if self.width == 2 else tuple(data)
+
+
+def _when(change: tuple[float, bytes]) -> float:
+    return change[0]

@@ -14,7 +14,7 @@ is the bank's.
 import hashlib
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -27,14 +27,30 @@ _MEMORY, _STEPS = 8, 4
 _STEEPEST = 1.5
 
 
-#: What registers of the same unit held: table, PDU address, how many, and
-#: seconds since the simulation began.
-Past = Callable[[str, int, int, float], Sequence[int]]
+class Past(Protocol):
+    """
+    What registers of the same unit have held. All times are seconds since the
+    simulation began.
+    """
+
+    def held(self, table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
+        """What `count` registers held at a time; those that move, as they were then."""
+
+    def changed(self, table: str, address: int, count: int, since: float) -> Sequence[float] | None:
+        """When they were written after `since`, in order; `None`: they move."""
 
 
-def nothing(table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
+class _Nothing:
     """The past where there are no registers: all of them hold 0."""
-    return (0,) * count
+
+    def held(self, table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
+        return (0,) * count
+
+    def changed(self, table: str, address: int, count: int, since: float) -> Sequence[float]:
+        return ()
+
+
+NOTHING = _Nothing()
 
 
 class Moment(NamedTuple):
@@ -47,7 +63,7 @@ class Moment(NamedTuple):
 
     seed: int
     elapsed: float
-    past: Past = nothing
+    past: Past = NOTHING
 
 
 class Process(Protocol):
@@ -185,6 +201,23 @@ class Lag:
     start: float | None = None
 
     def value(self, moment: Moment) -> float:
+        if isinstance(self.source, Register):
+            since = max(0.0, moment.elapsed - _MEMORY * self.delay)
+            times = self.source.changed(moment, since)
+            if times is not None:
+                return self._approached(moment, since, times)
+        return self._integrated(moment)
+
+    def _approached(self, moment: Moment, since: float, times: Sequence[float]) -> float:
+        """Exactly, where the source is constant from each of these times to the next."""
+        level = self._level(moment, since) if since or self.start is None else self.start
+        for time in (*times, moment.elapsed):
+            target = self._level(moment, since)
+            level = target + (level - target) * math.exp((since - time) / self.delay)
+            since = time
+        return level
+
+    def _integrated(self, moment: Moment) -> float:
         step = self.delay / _STEPS
         newest = math.floor(moment.elapsed / step)
         oldest = max(0, newest - _MEMORY * _STEPS)
@@ -240,8 +273,12 @@ class Register:
     format: Format = Format()  # noqa: RUF009
 
     def value(self, moment: Moment) -> float:
-        words = moment.past(self.table, self.address, self.format.registers, moment.elapsed)
+        words = moment.past.held(self.table, self.address, self.format.registers, moment.elapsed)
         return float(self.format.decode(words))
+
+    def changed(self, moment: Moment, since: float) -> Sequence[float] | None:
+        """When it was written since a time; `None`: it moves."""
+        return moment.past.changed(self.table, self.address, self.format.registers, since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ class Table:
     simulation began.
 
     @ivar start: the first address.
+    @ivar shift: how much more than its address the place in the memory is.
     """
 
-    __slots__ = ("_end", "_shift", "memory", "start")
+    __slots__ = ("_end", "memory", "shift", "start")
 
     def __init__(self, memory: Memory, start: int = 0, size: int | None = None, first: int = 0) -> None:
         """
@@ -38,7 +39,7 @@ class Table:
         self.memory = memory
         self.start = start
         self._end = start + (len(memory) - first if size is None else size)
-        self._shift = first - start
+        self.shift = first - start
 
     def __len__(self) -> int:
         return self._end - self.start
@@ -51,7 +52,14 @@ class Table:
         """
         if not self.start <= address <= address + count <= self._end:
             raise absent(address, count, self.start, self._end)
-        return address + self._shift
+        return address + self.shift
+
+    def has(self, address: int) -> bool:
+        """Whether a client may read or write it."""
+        if not self.start <= address < self._end:
+            return False
+        place = address + self.shift
+        return self.memory.readable(place, 1) or self.memory.writable(place, 1)
 
     def check_readable(self, address: int, count: int) -> None:
         """@raise BadRequest: with exception 02, unless all are there and may be read."""
@@ -67,15 +75,15 @@ class Table:
         """@raise BadRequest: as `check_readable`."""
         memory = self.memory
         if memory.plain and self.start <= address and address + count <= self._end:
-            first = (address + self._shift) * memory.width
+            first = (address + self.shift) * memory.width
             return bytes(memory.data[first : first + count * memory.width])
         self.check_readable(address, count)
-        return memory.read(address + self._shift, count, elapsed)
+        return memory.read(address + self.shift, count, elapsed)
 
     def write(self, address: int, data: bytes, elapsed: float) -> None:
         """@raise BadRequest: as `check_writable`; then nothing is written."""
         self.check_writable(address, len(data) // self.memory.width)
-        self.memory.write(address + self._shift, data, elapsed)
+        self.memory.write(address + self.shift, data, elapsed)
 
     def show(self, address: int, count: int, elapsed: float) -> bytes:
         """What is there, whether a client may read it or not. @raise BadRequest: it is not there."""
@@ -99,6 +107,10 @@ class BitsOf:
 
     def __len__(self) -> int:
         return min(len(self._registers) * _BITS, _LAST + 1 - self.start)
+
+    def has(self, address: int) -> bool:
+        first = address - self.start
+        return 0 <= first < len(self) and self._registers.has(self._registers.start + first // _BITS)
 
     def check_readable(self, address: int, count: int) -> None:
         self._registers.check_readable(*self._registers_of(address, count))

@@ -16,6 +16,7 @@ from lumina.modbus.pdu import Diagnostics, Opaque, Request
 from lumina.modbus.request import ILLEGAL_FUNCTION, pack, refusal, unpack
 from lumina.simulator.communication import SETTLED, Communication
 from lumina.simulator.files import Files, Queues
+from lumina.simulator.memory import Memory
 from lumina.simulator.process import Moment
 from lumina.simulator.tables import AnyTable, Table, bits, registers
 
@@ -81,7 +82,7 @@ class Unit:
     def begin(self, seed: int) -> None:
         """The simulation begins now, with this seed."""
         for name in TABLES:
-            self.table(name).memory.begin(seed, self._past)
+            self.table(name).memory.begin(seed, self)
 
     def moment(self, elapsed: float) -> Moment:
         """@param elapsed: seconds since the simulation began."""
@@ -91,6 +92,21 @@ class Unit:
         """@param name: one of `TABLES`."""
         table: AnyTable = getattr(self, name)
         return table
+
+    def held(self, table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
+        """What followed registers held at a time."""
+        memory, place = self._place(table, address, count)
+        return memory.past(place, count, elapsed)
+
+    def changed(self, table: str, address: int, count: int, since: float) -> Sequence[float] | None:
+        """When followed registers were written after a time; `None`: they move."""
+        memory, place = self._place(table, address, count)
+        return memory.changes(place, count, since)
+
+    def _place(self, name: str, address: int, count: int) -> tuple[Memory, int]:
+        table = self.table(name)
+        assert isinstance(table, Table)
+        return table.memory, table.place(address, count)
 
     def answer(self, request: Request, elapsed: float) -> bytes:
         """
@@ -176,11 +192,6 @@ class Unit:
                 return self.answer(known, elapsed)
         self.communication.refused(ILLEGAL_FUNCTION)
         raise ExceptionReply(request.function, ILLEGAL_FUNCTION)
-
-    def _past(self, name: str, address: int, count: int, elapsed: float) -> Sequence[int]:
-        table = self.table(name)
-        assert isinstance(table, Table)
-        return table.memory.past(table.place(address, count), count, elapsed)
 
     def _read_coils(self, request: pdu.ReadCoils, elapsed: float) -> bytes:
         return _bits(0x01, self.coils.read(request.address, request.count, elapsed))
