@@ -3,8 +3,9 @@ A serial line with units that misbehave as told, and that know what they said.
 
 It stands where a device would, under the real Port, Wire and Transaction. Each
 request that reaches it gets a number; the registers of a reply are that number,
-so that a reply proves which request it answers. What was put on the line, and
-which reply to what, is kept for the judgement.
+so that a reply proves which request it answers, and whether a write came
+between. What was put on the line, when, and in reply to what, is kept for the
+judgement.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Fate:
     What becomes of one request.
 
     @ivar kind: `good`, `silent`, `late`, `crc`, `cut`, `unit`, `function`,
-        `count`, `before`, `after`, `inside`, `twice`, `pieces` or `exception`.
+        `count`, `other`, `before`, `after`, `inside`, `twice`, `pieces` or
+        `exception`.
     @ivar delay: seconds from the end of the request until the answer begins.
     @ivar at: where in the frame it happens.
     @ivar noise: bytes that are no frame.
@@ -45,9 +47,21 @@ class Fate:
 
 @dataclass
 class Heard:
-    """A request that reached the line: when it began, and the sound replies that were sent to it."""
+    """
+    A request that reached the line.
+
+    @ivar began: when its first byte was on the line, and `ended` its last.
+    @ivar line: the speed and format it was sent with.
+    @ivar quiet: seconds since the byte before it, whoever sent that.
+    @ivar broken: whether that byte ended a part of a frame, of which the rest may follow.
+    @ivar replies: the sound replies that were sent to it.
+    """
 
     began: float
+    ended: float
+    line: Line
+    quiet: float
+    broken: bool
     unit: int
     frame: bytes
     replies: list[bytes] = field(default_factory=list)
@@ -59,7 +73,7 @@ class Units(FakeLine):
 
     @ivar fates: what becomes of the next requests; then all goes well.
     @ivar heard: every request that reached the line.
-    @ivar early: when one was sent before the line had been silent long enough.
+    @ivar noisy: until when there is noise without end.
     """
 
     def __init__(self, clock: Clock, line: Line, echo: bool) -> None:
@@ -69,11 +83,13 @@ class Units(FakeLine):
         self.echo = echo
         self.fates: list[Fate] = []
         self.heard: list[Heard] = []
-        self.early: list[float] = []
+        self.noisy = float("-inf")
         self._busy: dict[int, float] = {}
         self._last = float("-inf")
+        self._broken = False
 
     def connect(self, protocolFactory: IProtocolFactory) -> "Deferred[IProtocol]":
+        self.formats.clear()
         connected = super().connect(protocolFactory)
         self._last = float("-inf")
         if self._transport is not None:
@@ -81,16 +97,20 @@ class Units(FakeLine):
         return connected
 
     def babble(self, seconds: float) -> None:
-        """Bytes without meaning, one each millisecond, for so long."""
-        for step in range(int(seconds / 0.001)):
-            self.clock.callLater(0.001 * step, self._deliver, b"\x00", self.opened)
+        """Bytes without meaning, never with a silence between them, for so long."""
+        self.noisy = max(self.noisy, self.clock.seconds() + seconds)
+        self._babble(self.opened)
+
+    def _babble(self, opened: int) -> None:
+        self._deliver(b"\x00", opened)
+        if self.clock.seconds() < self.noisy and opened == self.opened:
+            self.clock.callLater(0.0018, self._babble, opened)
 
     def _written(self, frame: bytes) -> None:
         speed = self.formats[-1] if self.formats else self.line
         now, end = self.clock.seconds(), self.clock.seconds() + speed.duration(len(frame))
-        if now < self._last + speed.gap - 1e-6:
-            self.early.append(now)
-        self.heard.append(Heard(now, frame[0], frame))
+        self.heard.append(Heard(now, end, speed, now - self._last, self._broken, frame[0], frame))
+        self._last, self._broken = end, False
         if self.echo:
             self._later(end, frame)
         if frame[0]:
@@ -102,11 +122,11 @@ class Units(FakeLine):
         reply = self._reply(heard, number, fate)
         good = encode(heard.unit, reply)
         begin = max(end + fate.delay, self._busy.get(heard.unit, 0.0))  # a unit answers in turn
-        sound = fate.kind in ("good", "late", "before", "after", "twice", "pieces", "exception")
-        if sound or fate.kind in ("unit", "function", "count"):
+        pieces = self._pieces(heard, good, fate)
+        if good in b"".join(pieces):
             heard.replies.append(good)
-        for piece in self._pieces(heard, good, fate):
-            self._later(begin, piece)
+        for piece in pieces:
+            self._later(begin, piece, broken=good.startswith(piece) and piece != good)
             begin += 0.012
             self._busy[heard.unit] = begin
 
@@ -122,14 +142,18 @@ class Units(FakeLine):
         """What is put on the line, with a pause of 12 ms between the pieces."""
         at = max(1, min(fate.at, len(good) - 1))
         function, alien = heard.frame[1], ALIEN.to_bytes(2, "big")
-        alike = bytes([4]) + 2 * alien
+        reads, alike = function in (3, 4), bytes([4]) + 2 * alien
+        count = 6 if fate.at % 2 else 2  # too many, or too few
+        miscounted = encode(heard.unit, bytes([function if reads else 3, count]) + count // 2 * alien)
+        misplaced = encode(heard.unit, heard.frame[1:3] + bytes([heard.frame[3] ^ 1]) + heard.frame[4:-2])
         return {
             "silent": [],
             "crc": [good[:-1] + bytes([good[-1] ^ 1])],
             "cut": [good[:at]],
-            "unit": [encode(STRANGER, bytes([function]) + alike), good],
+            "unit": [encode(STRANGER, bytes([function]) + (alike if reads else heard.frame[2:-2])), good],
             "function": [encode(heard.unit, bytes([3 if function == 4 else 4]) + alike), good],
-            "count": [encode(heard.unit, bytes([3 if function == 6 else function, 6]) + 3 * alien), good],
+            "count": [miscounted, good],
+            "other": [miscounted if reads else misplaced, good],
             "before": [fate.noise + good],
             "after": [good + fate.noise],
             "inside": [good[:at] + fate.noise + good[at:]],
@@ -137,10 +161,12 @@ class Units(FakeLine):
             "pieces": [good[:at], good[at:]],
         }.get(fate.kind, [good])
 
-    def _later(self, when: float, data: bytes) -> None:
-        self.clock.callLater(max(0.0, when - self.clock.seconds()), self._deliver, data, self.opened)
+    def _later(self, when: float, data: bytes, broken: bool = False) -> None:
+        delay = max(0.0, when - self.clock.seconds())
+        self.clock.callLater(delay, self._deliver, data, self.opened, broken)
 
-    def _deliver(self, data: bytes, opened: int) -> None:
+    def _deliver(self, data: bytes, opened: int, broken: bool = False) -> None:
         if self.is_open and opened == self.opened:
-            self._last = self.clock.seconds()
+            self._last = max(self._last, self.clock.seconds())
+            self._broken = broken
             self.receive(data)

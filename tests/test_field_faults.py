@@ -6,6 +6,7 @@ names of the tests are their numbers, and L19 and L20, of Modbus TCP, are not
 among them. The rest are what a predecessor was mended for, more than once.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,13 @@ class Client:
 
 
 class FieldCase(SynchronousTestCase):
-    """A port, text clients, and units whose line misbehaves, in virtual time."""
+    """
+    A port, text clients, and units whose line misbehaves, in virtual time.
+
+    @ivar build: may exchange parts of the port before it starts.
+    """
+
+    build: Callable[[Port], Port] = staticmethod(lambda port: port)
 
     def setUp(self) -> None:
         self.clock, self.seen = Clock(), FakeWatcher()
@@ -109,7 +116,7 @@ class FieldCase(SynchronousTestCase):
         self.bank = Bank({unit: device(unit) for unit in (1, 2, 0x11, 0x22)}, self.clock.seconds)
         slave = self.slave(LINE, bus or self.bank, *rules)
         settings = PortSettings("bus", "cable", **{"line": LINE, "timeout": 0.2, **changed})
-        self.port = Port(settings, self.cable, self.clock, [self.seen])
+        self.port = self.build(Port(settings, self.cable, self.clock, [self.seen]))
         self.text = TextFactory(site({"bus": self.port}, self.clock))
         self.port.startService()
         pass_time(self.clock, 0.2)

@@ -173,6 +173,14 @@ class DoubtTests(UnitsCase):
             self.assertFalse(self.units.heard(frame, self.now))
         self.assertEqual((self.waits(), self.seen().doubt), (0.75, (3,)))
 
+    def test_frame_of_another_shape(self) -> None:
+        """
+        A frame that cannot be the reply that is owed leaves the doubt as it is.
+        """
+        self.miss(waited=0.25)
+        self.assertFalse(self.units.heard(encode(7, b"\x03\x02\x00\x2a"), self.now))
+        self.assertEqual(self.waits(), 0.75)
+
     def test_repeated_read(self) -> None:
         """
         A read that was sent twice is owed two replies, and both are awaited.

@@ -14,6 +14,7 @@ from lumina.errors import BadReply, NoReply, PortDown, PortLost
 from lumina.modbus.pdu import Opaque, ReadHoldingRegisters, WriteRegister
 from lumina.modbus.rtu import Line, encode
 from lumina.modbus.transaction import Transaction
+from lumina.testing import pass_time
 
 LINE = Line(9600)
 READ = ReadHoldingRegisters(0, 2)
@@ -244,6 +245,21 @@ class SilenceTests(WireCase):
         self.clock.advance(LINE.gap - 0.001)
         self.wire.dataReceived(b"\x00")
         self.clock.advance(LINE.gap - 0.001)
+        self.assertNoResult(silent)
+        self.clock.advance(0.001)
+        self.successResultOf(silent)
+
+    def test_frame_that_has_begun(self) -> None:
+        """
+        Somebody who speaks without being asked may come to his end: what begins
+        as a frame is given the time that an adapter may hold its rest up.
+        """
+        self.wire.dataReceived(b"\x07\x03\x02")
+        silent = self.wire.silence(0)
+        self.clock.advance(SLACK - 0.001)
+        self.assertNoResult(silent)
+        self.wire.dataReceived(b"\x00\x2a")
+        pass_time(self.clock, SLACK - 0.001)
         self.assertNoResult(silent)
         self.clock.advance(0.001)
         self.successResultOf(silent)

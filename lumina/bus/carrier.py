@@ -92,12 +92,12 @@ class Carrier:
         """
         settings, job = self._settings, party[0]
         gap = max(settings.gap, self.hold, settings.unit(job.unit).gap or 0.0, job.line.gap)
-        trials = 1 + (settings.retries if job.request.repeatable else 0)
+        trials = self._trials(job.request)
         result: Reply | LuminaError = PortDown("the port was lost")
         for trial in range(trials):
             try:
                 await wire.silence(gap)
-                if job.is_over and not trial:
+                if not trial and self._withdrawn(job):
                     return None
                 if job.line != wire.line:
                     wire.switch(job.line)
@@ -109,6 +109,14 @@ class Carrier:
             if not isinstance(result, Sent) or isinstance(result, PortLost) or all_over(party):
                 break
         return result
+
+    def _trials(self, request: Request) -> int:
+        """How often a request may be sent."""
+        return 1 + (self._settings.retries if request.repeatable else 0)
+
+    def _withdrawn(self, job: Job) -> bool:
+        """Whether nobody waits any more for one that was taken from the queue and not sent yet."""
+        return job.is_over
 
     async def _attempt(self, wire: Wire, party: Sequence[Job], gap: float) -> Reply | LuminaError:
         """@param gap: seconds of silence that it has cost; they count as bus time."""

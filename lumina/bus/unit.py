@@ -7,10 +7,11 @@ silent; what follows from that for the other units of its port is in `units`.
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from lumina.errors import BadReply
 from lumina.modbus.pdu import Opaque, Request
 
 #: Kinds of requests whose reply times are learnt apart.
@@ -24,6 +25,7 @@ FIRST_PAUSE = 1.0
 
 _ANSWERED = 256
 _OWED = 64
+_FUNCTION, _EXCEPTION = 0x7F, 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,23 @@ class UnitView:
 class Owed:
     """A reply that may still come; `ended` is when its request had left."""
 
-    function: int
-    kind: str
+    request: Request
     ended: float
+
+    @property
+    def function(self) -> int:
+        return self.request.function
+
+    def fits(self, pdu: bytes) -> bool:
+        """Whether this may be it: an exception, or a reply that is sound in all that the request implies."""
+        if pdu[0] & _FUNCTION != self.function:
+            return False
+        if not pdu[0] & _EXCEPTION:
+            try:
+                self.request.check(pdu)
+            except BadReply:
+                return False
+        return True
 
 
 @dataclass(eq=False, slots=True)
@@ -115,16 +131,16 @@ class Unit:
     asked: float = -math.inf
 
     def owe(self, request: Request, ended: float) -> None:
-        self.owed.append(Owed(request.function, kind_of(request), ended))
+        self.owed.append(Owed(request, ended))
 
-    def settle(self, function: int) -> Owed | None:
+    def settle(self, fits: Callable[[Owed], bool]) -> Owed | None:
         """
         A reply came. Units answer in turn, so it is that to the oldest request
-        of its function, and what was asked before that is answered no more.
+        that it fits, and what was asked before that is answered no more.
         """
-        if all(owed.function != function for owed in self.owed):
+        if not any(map(fits, self.owed)):
             return None
-        while (oldest := self.owed.popleft()).function != function:
+        while not fits(oldest := self.owed.popleft()):
             pass
         return oldest
 

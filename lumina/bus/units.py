@@ -33,7 +33,6 @@ CLAIM = 2.0
 #: Seconds for which a request that the unit answers keeps others from being the probe.
 PROMISE = 15.0
 
-_FUNCTION = 0x7F
 _NEAR = 1e-6
 
 
@@ -175,7 +174,7 @@ class Units:
         suspended = known.suspended
         if known.owed:
             known.owe(request, now - delay)
-            known.settle(request.function)
+            known.settle(lambda owed: owed.function == request.function)
         known.remember(request, baudrate)
         known.learn(kind_of(request), delay)
         known.lives()
@@ -229,14 +228,14 @@ class Units:
 
         @return: whether it is a late reply; then the unit is known to live.
         """
-        unit, function = frame[0], frame[1] & _FUNCTION
+        unit = frame[0]
         if unit not in self._units:
             return False
         known = self._know(unit, now)
-        owed = known.settle(function)
+        owed = known.settle(lambda owed: owed.fits(frame[1:-2]))
         if owed is None:
             return False
-        known.learn(owed.kind, now - owed.ended)
+        known.learn(kind_of(owed.request), now - owed.ended)
         known.lives()
         return True
 

@@ -92,7 +92,7 @@ class Wire(Protocol):
         """
         if self._gone:
             return fail(PortDown("the port was lost"))
-        seconds = max(seconds, self.line.gap, self._slack if self._draining else 0.0)
+        seconds = max(seconds, self.line.gap)
         done: Deferred[None] = Deferred()
         begins = max(self._clock.seconds(), self._last)  # a request that is on its way has not ended yet
         self._silence = done, seconds, begins + seconds + PATIENCE
@@ -160,6 +160,7 @@ class Wire(Protocol):
         if current is None:
             self._stale += len(data)
             self._report(self._strays.received(data))
+            self._draining |= self._strays.begun  # somebody is speaking, and not at an end
             if self._silence is not None:
                 self._await_silence()
             return
@@ -187,13 +188,13 @@ class Wire(Protocol):
     def _await_silence(self) -> None:
         assert self._silence is not None
         _, seconds, limit = self._silence
-        self._gap.set(min(self._last + seconds, limit), self._check_silence)
+        self._gap.set(min(self._last + self._drained(seconds), limit), self._check_silence)
 
     def _check_silence(self) -> None:
         assert self._silence is not None
         _, seconds, limit = self._silence
         now = self._clock.seconds()
-        if now >= self._last + seconds - 1e-9:
+        if now >= self._last + self._drained(seconds) - 1e-9:
             self._draining = False
             self._report(self._strays.quiet())
             self._end_silence().callback(None)
@@ -201,6 +202,10 @@ class Wire(Protocol):
             self._end_silence().errback(PortDown("the line is never quiet"))
         else:
             self._await_silence()
+
+    def _drained(self, seconds: float) -> float:
+        """How long a silence is needed, where so long is asked for."""
+        return max(seconds, self._slack) if self._draining else seconds
 
     def _end_silence(self) -> Deferred[None]:
         assert self._silence is not None
@@ -247,4 +252,5 @@ class Wire(Protocol):
         self._lull.cancel()
         self._draining = error is not None
         self._report(self._strays.received(current.transaction.trailing))
+        self._draining |= self._strays.begun
         current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error))

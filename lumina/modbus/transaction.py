@@ -210,6 +210,11 @@ class Strays:
     def __init__(self) -> None:
         self._bytes = b""
 
+    @property
+    def begun(self) -> bool:
+        """Whether what came last may be the beginning of the frame of a unit."""
+        return bool(self._bytes.lstrip(b"\0"))
+
     def received(self, data: bytes) -> list[bytes]:
         """@return: the frames that are whole now."""
         self._bytes = (self._bytes + data)[-2 * rtu.MAX_FRAME :]
