@@ -238,6 +238,14 @@ class AccessTests(ConfigCase):
         """
         self.assertEqual(self.resolved("unix:/run/lumina:mode=660"), ("unix:/run/lumina:mode=660", True))
 
+    def test_modbus_security(self) -> None:
+        """
+        TLS with certificates of clients is on loopback too unless told otherwise.
+        """
+        text = "mbaps:802:certificate=/etc/c.pem:clients=/etc/ca.pem"
+        self.assertEqual(self.resolved(text), (f"{text}:interface=127.0.0.1", True))
+        self.assertEqual(self.resolved(f"{text}:interface=0.0.0.0"), (f"{text}:interface=0.0.0.0", False))
+
     def test_behind_a_proxy(self) -> None:
         """
         A proxy on this machine brings clients from elsewhere: they only read.

@@ -46,6 +46,16 @@ class RuleTests(ConfigCase):
             ),
         )
 
+    def test_buses(self) -> None:
+        """
+        A rule can name a port, a device or a simulator.
+        """
+        head = HEAD.replace(
+            "listen:", "devices: {plc: {endpoint: 'tcp:h:502'}}\nsimulators: {s: {preset: meter}}\nlisten:"
+        )
+        (rule,) = loads(head + "  - {allow: all, bus: [boiler, plc, 'tcp:h:502', s]}\n", "f").rules
+        self.assertEqual(rule.buses, {"boiler", "plc", "s"})
+
     def test_short(self) -> None:
         """
         A single number, or a span as text, is as good as a list.

@@ -477,6 +477,16 @@ class EndpointTests(ConfigCase):
             "an argument is empty; a colon inside of a value is written '\\:'",
         )
 
+    def test_modbus_security(self) -> None:
+        """
+        An endpoint of Modbus/TCP Security has a certificate, and no argument that means nothing.
+        """
+        self.assertEqual(self.said_listening("mbaps:802"), "it has no certificate")
+        self.assertEqual(
+            self.said_listening("mbaps:802:certificate=/c:cleints=/ca"),
+            "unknown argument 'cleints'; did you mean 'clients'?",
+        )
+
     def test_mode(self) -> None:
         """
         The mode of a UNIX socket is octal.

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "frontends": SEAMS | {"commands", "access"},
     "client": LOW | {"readings", "commands"},
     "services": {"errors"},
+    "tls": set(),
     "assembly": UNDER_CONFIG | ROOMS | {"config", "services"},
     "tap": UNDER_CONFIG | ROOMS | {"config", "services", "assembly"},
     "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "tap"},

@@ -81,10 +81,11 @@ _SERVERS = {
         1,
         5,
     ),
+    "mbaps": _Form(("port", "certificate", "key", "clients", "interface", "backlog"), 2, 1),
     "unix": _Form(("address", "mode", "backlog", "lockfile"), 1, 4),
 }
 #: Where a listener of these types listens when nobody says where.
-_LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": "::1", "tls": "::1"}
+_LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": "::1", "tls": "::1", "mbaps": "127.0.0.1"}
 #: The port of a `tls:` listener that names none.
 _TLS_PORT = "443"
 #: A type that wraps another, whose clients are elsewhere though it listens on loopback.

@@ -57,8 +57,8 @@ class Config(Settings):
     @property
     def bus_keys(self) -> Mapping[str, str]:
         """The key of a bus, for each of its names."""
-        named = {name: key for key, port in self.ports.items() for name in (key, *port.all_names)}
-        return named | {key: key for key in self.simulators}
+        named = {name: key for key, bus in (self.ports | self.devices).items() for name in bus.all_names}
+        return named | {key: key for key in (*self.ports, *self.devices, *self.simulators)}
 
     @property
     def rules(self) -> list[Declared]:

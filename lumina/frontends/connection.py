@@ -27,11 +27,6 @@ LINGER = 2.0
 MakeAsker = Callable[[str, Any], Asker]
 
 
-def asker_of(listener: str, transport: Any) -> Asker:
-    """Who asks through a connection, as far as its address tells."""
-    return Asker(listener, host_of(transport.getPeer()))
-
-
 class Connection(Protocol):
     """
     One client.

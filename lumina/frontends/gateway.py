@@ -17,7 +17,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lumina.errors import BadRequest, ExceptionReply, LuminaError, NoReply, QueueFull
-from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker, asker_of
+from lumina.frontends.askers import asker_of
+from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker
 from lumina.frontends.framings import Frame
 from lumina.frontends.listening import listening
 from lumina.frontends.mischief import Mischief

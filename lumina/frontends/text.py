@@ -22,7 +22,8 @@ from lumina.commands import DIALECTS, HEARTBEAT, Ask, Dialect
 from lumina.errors import BadRequest, Expired, LuminaError, QueueFull
 from lumina.frontends import describe
 from lumina.frontends.answers import Answers
-from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker, asker_of
+from lumina.frontends.askers import asker_of
+from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker
 from lumina.frontends.priorities import Priorities
 from lumina.frontends.telnet import TelnetFilter
 from lumina.interfaces import Priority, Site, Terms

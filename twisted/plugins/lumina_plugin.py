@@ -3,7 +3,12 @@
 from typing import Any
 
 from twisted.application.service import ServiceMaker
-from twisted.internet.interfaces import IStreamClientEndpoint, IStreamClientEndpointStringParserWithReactor
+from twisted.internet.interfaces import (
+    IStreamClientEndpoint,
+    IStreamClientEndpointStringParserWithReactor,
+    IStreamServerEndpoint,
+    IStreamServerEndpointStringParser,
+)
 from twisted.plugin import IPlugin
 from twisted.python.reflect import namedAny
 from zope.interface import implementer
@@ -30,6 +35,25 @@ class EndpointParser:
         return endpoint
 
 
+@implementer(IPlugin, IStreamServerEndpointStringParser)
+class ServerEndpointParser:
+    """
+    The same for what is listened on.
+
+    @ivar prefix: what its endpoint strings begin with.
+    """
+
+    def __init__(self, prefix: str, name: str) -> None:
+        """@param name: as of an `EndpointParser`."""
+        self.prefix = prefix
+        self._name = name
+
+    def parseStreamServer(self, reactor: Any, *args: Any, **kwargs: Any) -> IStreamServerEndpoint:
+        endpoint: IStreamServerEndpoint = namedAny(self._name)(reactor, *args, **kwargs)
+        return endpoint
+
+
 lumina = ServiceMaker("lumina", "lumina.tap", "Shares Modbus devices among many programs.", "lumina")
 serial = EndpointParser("serial", "lumina.bus.serial.endpoint")
 pty = EndpointParser("pty", "lumina.simulator.pty.endpoint")
+mbaps = ServerEndpointParser("mbaps", "lumina.tls.endpoint")

@@ -1,0 +1,173 @@
+"""Modbus/TCP Security: lumina's service behind `mbaps:`, and OpenSSL of Python as its client."""
+
+import socket
+import ssl
+from pathlib import Path
+
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.pki import Authority, Issued, utf8
+from tests.system import programs
+
+CONFIG = """
+simulators: {{plant: {{preset: basic}}}}
+listen:
+  secure:
+    kind: modbus-tcp
+    endpoint: mbaps:{port}:certificate={certificate}:key={key}:clients={clients}
+    routes: {{default: plant}}
+  lines:
+    kind: text
+    endpoint: mbaps:{text}:certificate={certificate}:key={key}:clients={clients}
+access:
+  - {{allow: write, role: Operator, table: holding, addresses: [0, 9], values: [0, 100]}}
+  - {{allow: read}}
+"""
+
+READ = bytes.fromhex("0001 0000 0006 01 03 0005 0001")
+WRITE = bytes.fromhex("0002 0000 0006 01 06 0005 0007")
+TOO_MUCH = bytes.fromhex("0003 0000 0006 01 06 0005 0065")
+DENIED = bytes.fromhex("0002 0000 0003 01 86 01")
+
+
+class Client:
+    """
+    One connection, in a thread of its own.
+
+    @ivar socket: its TLS.
+    """
+
+    def __init__(self, port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), programs.PATIENCE)
+        self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
+
+    def ask(self, data: bytes) -> bytes:
+        self.socket.sendall(data)
+        return self.socket.recv(2048)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class SecurityTests(TestCase):
+    async def start(self) -> programs.Program:
+        self.folder = Path(self.mktemp()).resolve()
+        self.folder.mkdir()
+        self.authority = Authority()
+        certificate, key = self.authority.issue("lumina", server=True).save(self.folder, "server")
+        clients, _ = self.authority.save(self.folder, "clients")
+        self.port, self.text_port = programs.free_port(), programs.free_port()
+        config = self.folder / "lumina.yaml"
+        config.write_text(
+            CONFIG.format(
+                port=self.port,
+                text=self.text_port,
+                certificate=certificate,
+                key=key,
+                clients=clients,
+            )
+        )
+        lumina = programs.twistd(self, "-n", "lumina", "-c", config)
+        await lumina.says("lines: listening on mbaps")
+        return lumina
+
+    def context(self, issued: Issued | None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.folder / "clients.pem"))
+        if issued:
+            context.load_cert_chain(*issued.save(self.folder, "client"))
+        return context
+
+    def ask(self, issued: Issued | None, *requests: bytes) -> list[bytes]:
+        """Blocking: what one client is answered."""
+        client = Client(self.port, self.context(issued))
+        try:
+            return [client.ask(request) for request in requests]
+        finally:
+            client.close()
+
+    async def test_roles(self) -> None:
+        """
+        Who may write is told by the role in the certificate, over Modbus and text alike.
+        """
+        await self.start()
+        operator, nobody = self.authority.issue("panel", utf8("Operator")), self.authority.issue("reader")
+        answers = await deferToThread(self.ask, operator, READ, WRITE, TOO_MUCH, READ)
+        self.assertEqual(
+            [answer.hex() for answer in answers],
+            [
+                "00010000000501030200" + "05",
+                WRITE.hex(),
+                "000300000003018601",
+                "0001000000050103020007",
+            ],
+        )
+        self.assertEqual(await deferToThread(self.ask, nobody, WRITE), [DENIED])
+        twice = self.authority.issue("twice", utf8("Operator"), utf8("Operator"))
+        self.assertEqual(await deferToThread(self.ask, twice, WRITE), [DENIED])
+
+        def lines() -> bytes:
+            client = Client(self.text_port, self.context(operator))
+            try:
+                return client.ask(b"a:x:plant:9600:010600050009:8:1\n") + client.ask(
+                    b"b:x:plant:9600:010600500009:8:1\n"
+                )
+            finally:
+                client.close()
+
+        good, bad, _ = (await deferToThread(lines)).split(b"\n")
+        self.assertTrue(good.startswith(b"OK:a:010600050009"), good)
+        self.assertIn(b"ERROR:b:denied: writing holding 80 = 9 of unit 1 with function 06", bad)
+
+    async def test_no_certificate(self) -> None:
+        """
+        A client without a certificate is not let in, and the log says so.
+        """
+        lumina = await self.start()
+        try:
+            answers = await deferToThread(self.ask, None, READ)
+        except OSError:
+            answers = [b""]
+        self.assertEqual(answers, [b""])
+        await lumina.says("127.0.0.1 is not let in: it showed no certificate")
+
+    async def test_no_resumption(self) -> None:
+        """
+        A session is never resumed, so that a role is always that of a certificate just shown.
+        """
+        await self.start()
+        issued = self.authority.issue("panel", utf8("Operator"))
+
+        def twice(version: ssl.TLSVersion) -> tuple[bool | None, bytes]:
+            context = self.context(issued)
+            context.maximum_version = version
+            first = Client(self.port, context)
+            first.ask(READ)
+            second = Client(self.port, context, first.socket.session)
+            try:
+                return second.socket.session_reused, second.ask(READ)
+            finally:
+                first.close()
+                second.close()
+
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            reused, answer = await deferToThread(twice, version)
+            self.assertEqual((reused, len(answer)), (False, 11))
+
+    async def test_reload(self) -> None:
+        """
+        New certificates are taken while connections go on.
+        """
+        lumina = await self.start()
+        issued = self.authority.issue("panel")
+        context = self.context(issued)
+        old = await deferToThread(Client, self.port, context)
+        self.addCleanup(old.close)
+        self.assertEqual(len(await deferToThread(old.ask, READ)), 11)
+        self.authority.issue("renewed", server=True).save(self.folder, "server")
+        await lumina.says("mbaps:[0-9]+: new certificates, for new connections")
+        new = await deferToThread(Client, self.port, context)
+        self.addCleanup(new.close)
+        self.assertIn("renewed", str(new.socket.getpeercert()))
+        self.assertEqual(len(await deferToThread(old.ask, READ)), 11)
+        self.assertEqual(len(await deferToThread(new.ask, READ)), 11)
