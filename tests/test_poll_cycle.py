@@ -150,17 +150,34 @@ class CycleTests(SynchronousTestCase):
 
     def test_silent_gap(self) -> None:
         """
-        A block with a gap that the device is silent to is split at its gaps; then it is not read that way
-        until the ban is over.
+        A block with gaps that the device is silent to is split at its gaps. Each gap is tried once more by
+        itself; the bad one then is not read across until its ban is over.
         """
         plan, device = plan_of([(0, 1), (5, 1), (9, 1)]), Device(mute={3})
-        self.assertEqual(good(run(plan, device)), {0, 5, 9})
-        self.assertEqual(device.asked, [(0, 10), (0, 1), (5, 6), (9, 10)])
-        run(plan, device, 1.0)
-        self.assertEqual(device.asked, [(0, 1), (5, 6), (9, 10)])
+        trials: list[list[tuple[int, int]]] = [
+            [(0, 10), (0, 1), (5, 6), (9, 10)],
+            [(0, 6), (9, 10), (0, 1), (5, 6)],
+            [(0, 1), (5, 10)],
+            [(0, 1), (5, 10)],
+        ]
+        for cycle, asked in enumerate(trials):
+            self.assertEqual(good(run(plan, device, float(cycle))), {0, 5, 9})
+            self.assertEqual(device.asked, asked)
         run(plan, device, 1 + BAN)
-        run(plan, device, 2 + BAN)
-        self.assertIn((5, 10), device.asked)
+        self.assertIn((0, 10), device.asked)
+
+    def test_failing_gap(self) -> None:
+        """
+        Device failure, exception 04, may be the gaps' fault; without any, it is what it says.
+        """
+        for places, asked in (((0, 9), 3), ((0, 1), 1)):
+            plan = plan_of([(place, 1) for place in places])
+            cycle = Cycle(plan, 0.0)
+            readings = []
+            while block := cycle.next(0.0):
+                readings += cycle.failed(block, ExceptionReply(3, 4), 0.0, WALL)
+            self.assertEqual([reading.quality for reading in readings], ["exception_04"] * 2)
+            self.assertEqual(cycle.asked, asked)
 
     def test_one_trial_for_the_device(self) -> None:
         """

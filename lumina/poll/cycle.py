@@ -21,9 +21,9 @@ from lumina.poll.plan import Plan
 from lumina.poll.spans import Gap, Span, gap
 from lumina.readings import Reading
 
-#: Silences, without any answer in the cycle, after which a device is taken for dead; the second
-#: figure is for one that may not like what is asked.
-STRIKES, DOUBTFUL_STRIKES = 2, 3
+#: Silences, without any answer in the cycle, after which a device is taken for dead: to blocks that
+#: it has answered before; to any, if there are none of these; to any, if there are.
+STRIKES, DOUBTFUL_STRIKES, MOST_STRIKES = 2, 3, 4
 
 
 class _Mute(NamedTuple):
@@ -35,6 +35,8 @@ class _Mute(NamedTuple):
 
 #: Exceptions that say that the request should have been another one: illegal data address, and value.
 _DIVIDES = (0x02, 0x03)
+#: The server has failed: some say so when they are asked for what they do not have.
+_FAILURE = 0x04
 
 
 @dataclass(slots=True)
@@ -44,11 +46,13 @@ class _Split:
 
     @ivar place: table, start and end.
     @ivar gaps: between the parts; they are to blame if every part is answered.
+    @ivar silent: it met with silence; else it was refused.
     @ivar waiting: parts that were not asked yet.
     """
 
     place: tuple[str, int, int]
     gaps: tuple[Gap, ...]
+    silent: bool
     waiting: int
     sound: bool = True
 
@@ -78,18 +82,18 @@ class Cycle:
         self._splits: dict[Block, _Split] = {}
         self._mute: list[_Mute] = []
         self._lost: list[_Mute] = []
-        self._silences = 0
+        self._silences = self._surprises = 0
         self._careful = False
-        # Silence to what was read before says most: trials and probes do not count beside it.
-        sure = sum(self._knowledge.proven(*block.place) for block in round.blocks)
+        # Silence to what was asked just so before says most: trials and probes count less beside it.
+        sure = sum(self._knowledge.whole(block.place) for block in round.blocks)
         self._doubtful = self._knowledge.doubtful or not sure
-        self._strikes = DOUBTFUL_STRIKES if self._doubtful else min(STRIKES, sure)
+        self._strikes = min(STRIKES, sure)
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
         if not self._queue and self._mute:
             self._divide_mute(now)
-        if not self.answers and self._silences >= self._strikes:
+        if self._dead:
             return None
         while self._queue:
             block = self._queue.popleft()
@@ -131,6 +135,9 @@ class Cycle:
             self.answers += 1
             if error.code in _DIVIDES:
                 return self._refused(block, error, now, at)
+            if error.code == _FAILURE and self._untried(block, now):
+                self._queue += self._split_at_gaps(block, now)
+                return []
         self._settle(block, False, now)
         return self._bad(block.points, error, at)
 
@@ -155,11 +162,19 @@ class Cycle:
         self._queue.clear()
         return found
 
+    @property
+    def _dead(self) -> bool:
+        if self.answers:
+            return False
+        if self._doubtful:
+            return self._silences >= DOUBTFUL_STRIKES
+        return self._surprises >= self._strikes or self._silences >= MOST_STRIKES
+
     def _refused(self, block: Block, error: ExceptionReply, now: float, at: float) -> list[Reading]:
         if len(block.spans) > 1:
             cut = self._middle(block.spans)
             blamed = (gap(block.spans[cut - 1], block.spans[cut]),)
-            halves = self._split(block, (block.spans[:cut], block.spans[cut:]), blamed, now)
+            halves = self._split(block, (block.spans[:cut], block.spans[cut:]), blamed, now, silent=False)
             self._queue.extendleft(reversed(halves))
             return []
         self._settle(block, False, now)
@@ -169,8 +184,9 @@ class Cycle:
         return self._bad(span.members, error, at)
 
     def _silent(self, block: Block, error: LuminaError, now: float) -> None:
-        if isinstance(error, NoReply) and (self._doubtful or self._knowledge.proven(*block.place)):
+        if isinstance(error, NoReply):
             self._silences += 1
+            self._surprises += self._knowledge.whole(block.place)
         if _apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
             self._careful = True
             self._queue += self._split_at_gaps(block, now)
@@ -186,7 +202,7 @@ class Cycle:
         nothing, by one block, of which the ends are asked for a sign of life.
         """
         mutes, self._mute = self._mute, []
-        hopeless = not self.answers and not self._knowledge.doubtful
+        hopeless = not self.answers and not self._doubtful
         for mute in mutes:
             block = mute.block
             known = self._knowledge.whole(block.place) and not self._knowledge.misses(block.place)
@@ -197,15 +213,17 @@ class Cycle:
             edges = [0, *dict.fromkeys(cuts), len(block.spans)]
             parts = [block.spans[first:last] for first, last in pairwise(edges)]
             blamed = tuple(gap(block.spans[cut - 1], block.spans[cut]) for cut in edges[1:-1])
-            self._queue += sorted(self._split(block, parts, blamed, now), key=lambda part: part.count)
+            self._queue += sorted(
+                self._split(block, parts, blamed, now, silent=True), key=lambda part: part.count
+            )
             hopeless = not self.answers
 
     def _split_at_gaps(self, block: Block, now: float) -> list[Block]:
         blamed = tuple(each for each in block.gaps if self._knowledge.gate(each, now) is not Gate.OPEN)
-        return self._split(block, _runs(block.spans), blamed or block.gaps, now)
+        return self._split(block, _runs(block.spans), blamed or block.gaps, now, silent=True)
 
     def _split(
-        self, block: Block, parts: Sequence[Sequence[Span]], blamed: tuple[Gap, ...], now: float
+        self, block: Block, parts: Sequence[Sequence[Span]], blamed: tuple[Gap, ...], now: float, silent: bool
     ) -> list[Block]:
         """
         @param blamed: what is to blame if all parts are answered; of a block that was read
@@ -215,7 +233,7 @@ class Cycle:
         blocks = [self._plan.block(part) for part in parts]
         if self._knowledge.whole(block.place) and self._knowledge.missed(block.place) < 2:
             blamed = ()
-        split = _Split(block.place, blamed, len(blocks))
+        split = _Split(block.place, blamed, silent, len(blocks))
         self._splits.update(dict.fromkeys(blocks, split))
         return blocks
 
@@ -227,7 +245,7 @@ class Cycle:
         split.waiting -= 1
         split.sound &= sound
         if split.sound and not split.waiting and split.gaps:
-            self._knowledge.apart(split.place, split.gaps, now)
+            self._knowledge.apart(split.place, split.gaps, now, split.silent)
 
     def _untried(self, block: Block, now: float) -> bool:
         """Whether it reads across a gap that was never read."""

@@ -30,7 +30,7 @@ class Gate(Enum):
     OPEN = "open"
     UNTRIED = "untried"
     SHUT = "shut"
-    DUE = "due"  # it was shut, and its time is over
+    DUE = "due"  # it has failed, and may be tried again
 
 
 @dataclass(slots=True)
@@ -83,10 +83,10 @@ class Length:
             return most
         return min(most, max((self.good + self.bad) // 2, 1))
 
-    def fail(self, count: int, now: float) -> None:
+    def fail(self, count: int, now: float, confirmations: int) -> None:
         """So much was too much."""
         self.bad = count if self.bad is None else min(count, self.bad)
-        self.ban.fail(now, 1)
+        self.ban.fail(now, confirmations)
 
     def grow(self, count: int) -> bool:
         """
@@ -221,7 +221,7 @@ class Knowledge:
         for span in parts:
             self.version += self._spans.pop((span.table, span.start, span.end), None) is not None
 
-    def apart(self, place: Place, gaps: Iterable[Gap], now: float) -> None:
+    def apart(self, place: Place, gaps: Iterable[Gap], now: float, silent: bool) -> None:
         """
         All of a request was answered, but not at once.
 
@@ -229,15 +229,17 @@ class Knowledge:
         answered, it was too long.
 
         @param gaps: between its parts, which may be empty.
+        @param silent: nothing came, which may be for noise, and has to be seen twice.
         """
         table, start, end = place
         length, blamed = self._lengths[in_registers(table)], list(gaps)
+        confirmations = 2 if silent else 1
         self.version += 1
         if end - start > length.good and all(gap.start == gap.end for gap in blamed):
-            length.fail(end - start, now)
+            length.fail(end - start, now, confirmations)
             return
         for gap in blamed:
-            self._gaps.setdefault(gap, Ban()).fail(now, 1)
+            self._gaps.setdefault(gap, Ban()).fail(now, confirmations)
 
     def failed(self, span: Span, word: str, reason: str, now: float, silent: bool) -> None:
         """
