@@ -25,7 +25,15 @@ setup(
         "treq>=25.5",
     ],
     # setuptools and wheel build lumina once more, in the tests of its installation.
-    extras_require={"test": ["hypothesis>=6.100", "pymodbus>=3.16,<4", "setuptools>=64", "wheel>=0.38"]},
+    extras_require={
+        "test": [
+            "hypothesis>=6.100",
+            "pymodbus>=3.16,<4",
+            "pyModbusTCP>=0.3,<1",
+            "setuptools>=64",
+            "wheel>=0.38",
+        ]
+    },
     entry_points={"console_scripts": ["lumina = lumina.cli.main:main"]},
     zip_safe=False,
 )

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from lumina.bus.alarm import Alarm, ExactAlarm
 from lumina.bus.attempt import Attempt, InHand
+from lumina.bus.sockets import tune
 from lumina.errors import PortDown, PortLost, Sent
 from lumina.modbus.rtu import MAX_FRAME, Line
 from lumina.modbus.transaction import Strays, Transaction
@@ -152,6 +153,9 @@ class Wire(Protocol):
         """Give the line up; an exchange in flight ends as lost."""
         assert self.transport is not None
         self.transport.loseConnection()
+
+    def connectionMade(self) -> None:
+        tune(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         now = self._clock.seconds()

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -206,6 +207,32 @@ async def libmodbus_slave(
     program = start(test, sys.executable, script, device, str(unit), str(baudrate), str(delay))
     await program.says("^ready$")
     return program
+
+
+async def tcp_server(test: TestCase, kind: str, port: int) -> Program:
+    """
+    Start a Modbus TCP server that is not ours, on the loopback interface.
+
+    @param kind: `pymodbus`, `pyModbusTCP` or `libmodbus`.
+    """
+    if kind == "libmodbus":
+        return await libmodbus_slave(test, f"tcp:{port}")
+    program = start(test, sys.executable, HERE / "tcp_server.py", kind, str(port))
+    await program.says("^ready$")
+    return program
+
+
+def certificate(test: TestCase) -> Path:
+    """A new certificate for `localhost` and its key, in one file that is alone in its directory."""
+    file = Path(test.mktemp()).resolve() / "localhost.pem"
+    file.parent.mkdir()
+    key = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    key += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run([require("openssl"), *key], check=True, capture_output=True)
+    with file.open("a") as both:
+        both.write(Path(f"{file}.crt").read_text())
+    Path(f"{file}.crt").unlink()
+    return file
 
 
 async def cable(test: TestCase) -> tuple[str, str, Program]:
