@@ -25,11 +25,14 @@ setup(
         "treq>=25.5",
     ],
     # setuptools and wheel build lumina once more, in the tests of its installation.
+    # pymodbus, pyModbusTCP, uModbus and modbus_tk are clients that lumina is tested with.
     extras_require={
         "test": [
             "hypothesis>=6.100",
             "pymodbus>=3.16,<4",
             "pyModbusTCP>=0.3,<1",
+            "uModbus>=1,<2",
+            "modbus_tk>=1.1,<2",
             "setuptools>=64",
             "wheel>=0.38",
         ]

@@ -151,11 +151,18 @@ class ErrorTests(ConfigCase):
         """
         What YAML 1.1 takes for 90 or 8 is not taken at all.
         """
-        for value in ("1:30", "010", "0x10", "1_0"):
+        for value in ("1:30", "010", "0b10", "1_0"):
             self.assertSays(
                 f"ports: {{bus: {{endpoint: serial:/dev/ttyS1, timeout: {value}}}}}",
                 f"f:1:53: ports.bus.timeout: '{value}' is no plain number; put it in quotes if it is text",
             )
+
+    def test_hexadecimal(self) -> None:
+        """
+        Numbers may be written as the manuals of devices write addresses.
+        """
+        config = loads("simulators: {plant: {preset: basic, seed: 0x1F}}", "f")
+        self.assertEqual(config.simulators["plant"].seed, 31)
 
     def test_nothing_where_a_value_is_due(self) -> None:
         """

@@ -13,10 +13,9 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 Path = tuple[str | int, ...]
 
-#: YAML 1.1 takes 1:30 for 90 and 010 for 8: nobody who writes that means it.
-_PLAIN_NUMBER = re.compile(
-    r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?|[-+]?\.[0-9]+|[-+]?\.(?:inf|nan)", re.IGNORECASE
-)
+#: YAML 1.1 takes 1:30 for 90 and 010 for 8: nobody who writes that means it. Addresses come as 0x1F40 too.
+_DECIMAL = r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?|[-+]?\.[0-9]+|[-+]?\.(?:inf|nan)"
+_PLAIN_NUMBER = re.compile(rf"0x[0-9A-F]+|{_DECIMAL}", re.IGNORECASE)
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lumina.errors import BadRequest, ExceptionReply, LuminaError, NoReply, QueueFull
+from lumina.errors import ExceptionReply, LuminaError, NoReply, QueueFull
 from lumina.frontends.askers import asker_of
 from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker
 from lumina.frontends.framings import Frame
@@ -208,8 +208,6 @@ class GatewayConnection(Connection):
             self._deliver(slot, refused.pdu if heard else _exception(body, NoReply.code))
             return
         try:
-            if target == _BROADCAST and not request.writes:
-                raise ExceptionReply(request.function, BadRequest.code)
             if len(self._under_way) >= self._serving.in_flight:
                 raise ExceptionReply(request.function, QueueFull.code)
             if fate is not None and fate.exception is not None:
@@ -242,7 +240,9 @@ class GatewayConnection(Connection):
 
     def _replied(self, reply: Reply, slot: Slot, request: Request) -> None:
         answer = reply.pdu
-        if not answer and self._serving.confirms_broadcasts:
+        if not answer and not request.writes:  # a question to all, which nobody answers
+            answer = _exception(slot.body, NoReply.code)
+        elif not answer and self._serving.confirms_broadcasts:
             answer = _confirmation(request)
         self._answered(slot, answer)
 
