@@ -33,7 +33,8 @@ def add(parts: Parts, simulators: Mapping[str, Simulator]) -> None:
     """
     for name, simulator in simulators.items():
         try:
-            parts.buses[name] = _simulated(parts, name, simulator)
+            made = parts.buses[name] = _simulated(parts, name, simulator)
+            parts.overview.add_port(made.status)
         except ConfigError as error:
             raise StartRefused(f"lumina: simulators.{name}: {error}") from error
 

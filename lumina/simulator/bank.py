@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from lumina.errors import ExceptionReply, LuminaError, NoReply
-from lumina.interfaces import Listening, Outcome, Terms, Watcher
+from lumina.interfaces import Listening, Outcome, PortStatus, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
@@ -86,6 +86,11 @@ class Bank:
         if address in self._units or self._anywhere is None:
             return str(address), self._units.get(address)
         return "any", self._anywhere
+
+    def status(self) -> PortStatus:
+        """What there is to say of a bus without a line: it is never closed, and nobody waits."""
+        count = len(self.units)
+        return PortStatus(self._name, "simulated", (), f"{count} device{'s' * (count != 1)}", "idle")
 
     @property
     def elapsed(self) -> float:
