@@ -195,14 +195,37 @@ async def die(bench: Bench, dead: int, seconds: float, rest: float) -> None:
     tried = sum(
         each.kind != "suspended" for each in within(after, begin, begin + seconds, range(11 - dead, 11))
     )
-    ends = (f"{max(firsts):.1f}", f"{refused:.0f}", tried, bad(before + counted), late(bench.report()))
+    report = bench.report()
+    twice = waited_for(report, counted, range(11 - dead, 11))
+    ends = (f"{max(firsts):.1f}", f"{refused:.0f}", tried, twice, bad(before + counted), late(report))
     line(bench.system, dead, rest, *cells, *ends)
+
+
+def waited_for(report: dict[str, Any], answers: Sequence[Answer], dead: Sequence[int]) -> str:
+    """How often each of these requests has waited for one and the same dead unit, at most."""
+    tries = [
+        (begin, int(frame[:2], 16)) for begin, frame in zip(report["begins"], report["frames"], strict=True)
+    ]
+    most = Counter[int]()
+    for answer in answers:
+        first, last = (bisect.bisect(tries, (moment, 0)) for moment in (answer.asked, answer.answered))
+        of_unit = Counter(unit for _, unit in tries[first:last] if unit in dead)
+        most[max(of_unit.values(), default=0)] += 1
+    return ", ".join(f"{share} x {number}" for number, share in sorted(most.items()))
 
 
 def part_dead(systems: Sequence[str], seconds: float) -> None:
     heads = ("through", "dead of 10", "rest s", "living/s, dead not asked", "living/s, dead asked", "ratio")
     times = ("p50 / p99 / max ms, not asked", "p50 / p99 / max ms, asked", "returned, served in s")
-    table(*heads, *times, "refusals/s", "tries of the dead", "errors of the living", "slave late ms")
+    table(
+        *heads,
+        *times,
+        "refusals/s",
+        "tries of the dead",
+        "waited for one",
+        "errors of the living",
+        "slave late ms",
+    )
     for dead in (1, 5):
         for system in systems:
             for rest in RESTS if system == "lumina" else (0.0,):

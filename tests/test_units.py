@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.unit import LEAST_BOUND, OTHERS, READS, WRITES, ReplyTimes, UnitView
-from lumina.bus.units import CLAIM, FULL_WAIT, PROMISE, Habits, Units
+from lumina.bus.unit import LEAST_BOUND, OTHERS, READS, WRITES, Habits, ReplyTimes, UnitView
+from lumina.bus.units import CLAIM, FULL_WAIT, PROMISE, STRANGE, Units
 from lumina.modbus.pdu import (
     Opaque,
     ReadDeviceIdentification,
@@ -331,6 +331,21 @@ class ReplyTimeTests(UnitsCase):
             self.miss()
             self.assertAlmostEqual(self.units.wait(7, READ, 5.0, self.now), factor * BOUND)
 
+    def test_strange_blocks(self) -> None:
+        """
+        Each strange block that was met with silence halves the wait for the
+        next one, down to what the reply times allow; not for what it answers.
+        """
+        self.answer()
+        waits = []
+        for address in (100, 200, 300):
+            block = ReadHoldingRegisters(address, 1)
+            waits.append(self.units.wait(7, block, 1.0, self.now))
+            self.assertEqual(self.units.wait(7, READ, 1.0, self.now), 1.0)
+            self.miss(request=block, waited=waits[-1])
+        self.assertEqual(waits, [1.0, 0.5, 0.25 if 4 * BOUND < 0.25 else 4 * BOUND])
+        self.assertEqual(self.seen().state, "suspended")
+
     def test_never_longer_than_stated(self) -> None:
         """
         What was learnt shortens a wait, and never lengthens it.
@@ -485,6 +500,59 @@ class MissTests(UnitsCase):
         self.answer()
         self.miss(request=HOLE, times=50)
         self.miss(request=ReadHoldingRegisters(0, 3), times=50)
+        self.assertEqual(self.seen().state, "ok")
+
+    def test_only_strange_blocks(self) -> None:
+        """
+        A unit that is silent to several blocks, none of which it ever answered, is
+        suspended if nothing has come from it since: it is not the blocks.
+        """
+        self.answer()
+        for address in (100, 200, 300):
+            self.assertEqual(self.seen().state, "ok")
+            self.miss(request=ReadHoldingRegisters(address, 1))
+        self.assertEqual(self.seen().state, "suspended")
+        self.assertTrue(self.refused(request=ReadHoldingRegisters(400, 1)))
+        self.assertIn("silent for 3.0 s, 3 requests", str(self.units.suspended(7, self.now, False)))
+
+    def test_strange_blocks_of_a_healthy_unit(self) -> None:
+        """
+        One client's wrong blocks suspend no unit that says anything in between.
+        """
+        self.answer()
+        for address in range(100, 160):
+            self.miss(request=ReadHoldingRegisters(address, 1))
+            if address % 2:
+                self.answer()
+        self.assertEqual(self.seen().state, "ok")
+
+    def test_what_others_ask_of_it_goes_through(self) -> None:
+        """
+        Where only strange blocks were asked, what the unit has answered before
+        is let through at once, and tells: a reply ends it, a silence confirms it.
+        """
+        for lives in (True, False):
+            self.setUp()
+            self.answer()
+            for address in (100, 200, 300):
+                self.miss(request=ReadHoldingRegisters(address, 1))
+            self.assertFalse(self.refused(request=READ, baudrate=BAUDRATE))
+            self.units.probing(7, self.now)
+            if lives:
+                self.answer()
+            else:
+                self.miss()
+            self.assertEqual(self.seen().state, "ok" if lives else "suspended")
+            self.assertEqual(self.refused(request=READ, baudrate=BAUDRATE), not lives)
+
+    def test_strange_blocks_of_a_noisy_line(self) -> None:
+        """
+        Bytes that are no reply may be the unit's: the count of strange blocks begins anew.
+        """
+        self.answer()
+        for address in (100, 200, 300, 400):
+            self.miss(request=ReadHoldingRegisters(address, 1))
+            self.units.unclear(7, READ, self.now)
         self.assertEqual(self.seen().state, "ok")
 
     def test_exception_is_an_answer(self) -> None:
@@ -830,30 +898,36 @@ class HistoryTests(UnitsCase):
     def test_suspension(self, history: list[tuple[str, Request, float, int]], misses: int) -> None:
         """
         A unit is suspended only after enough misses in a row, each at least the shorter of timeout and least
-        bound, at its speed, to something that it answers; and it is never refused while it replies.
+        bound, at its speed, to something that it answers, or to so many things that it never answered; and it
+        is never refused while it replies.
         """
         self.setUp()
         self.habits(misses=misses)
         row, speed = 0, None
         known: set[tuple[int, Request]] = set()
+        strange: set[Request] = set()
         for end, request, seconds, baudrate in history:
             expected = speed in (None, baudrate) and (not known or (request.function, request) in known)
             self.now += seconds
             if end == "answered":
                 self.units.answered(7, request, seconds, baudrate, self.now)
                 speed, row = baudrate, 0
+                strange.clear()
                 known.add((request.function, request))
             elif end == "missed":
                 self.units.missed(7, request, seconds, baudrate, self.now)
                 row += expected and seconds >= LEAST_BOUND
+                strange.add(request)
             elif end == "damaged":
                 self.units.damaged(7, request, self.now)
             elif end == "unclear":
                 self.units.unclear(7, request, self.now)
             elif end == "late":
-                late = encode(7, bytes((request.function, 0)))
-                row = 0 if self.units.heard(late, self.now) else row
-            if row < misses:
+                late = encode(7, bytes((request.function | 0x80, 2)))
+                if self.units.heard(late, self.now):
+                    row = 0
+                    strange.clear()
+            if row < misses and len(strange) < max(misses, STRANGE):
                 self.assertFalse(self.refused())
 
     @settings(deadline=None, max_examples=300)

@@ -19,7 +19,8 @@ from lumina.bus.requests import Job, Requests
 from lumina.bus.results import all_over, follow, for_asker, no_reply, verdict_of
 from lumina.bus.schedule import Schedule
 from lumina.bus.settings import NO_LINE, DeviceSettings
-from lumina.bus.units import Habits, Units
+from lumina.bus.unit import Habits
+from lumina.bus.units import Units
 from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply, PortLost, Sent
 from lumina.interfaces import Exchange, Watcher
 from lumina.modbus.pdu import Reply

@@ -22,7 +22,8 @@ from lumina.bus.entrance import Entrance
 from lumina.bus.requests import Job, Requests
 from lumina.bus.schedule import Schedule
 from lumina.bus.settings import PortSettings
-from lumina.bus.units import Habits, Units
+from lumina.bus.unit import Habits
+from lumina.bus.units import Units
 from lumina.bus.wire import Wire
 from lumina.errors import PortDown, ShuttingDown
 from lumina.interfaces import PortStatus, Terms, Watcher

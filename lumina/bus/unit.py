@@ -29,6 +29,28 @@ _FUNCTION, _EXCEPTION = 0x7F, 0x80
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """
+    How patient one port is with its units. Times are in seconds.
+
+    @ivar timeout: until a reply begins, where a unit has no own.
+    @ivar misses: in a row, that suspend a unit; 0: none ever is.
+    @ivar linger: how long a reply may be late; `None`: twice the slowest of
+        the unit, 1 to 3 s.
+    @ivar longest_pause: between probes of one unit.
+    @ivar share: of the bus, above 0, for all probes together.
+    @ivar slack: that bytes may be held up on their way to us.
+    """
+
+    timeout: float = 1.0
+    misses: int = 3
+    linger: float | None = None
+    longest_pause: float = 10.0
+    share: float = 0.05
+    slack: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyTimes:
     """
     Seconds from the end of a request to the first byte of its reply, smoothed
@@ -106,6 +128,9 @@ class Unit:
 
     @ivar owed: replies that may still come, in the order of their requests.
     @ivar answered: what it is known to answer; the latest last.
+    @ivar strange: what it was silent to without having ever answered it, and
+        since when, as long as nothing at all comes from it.
+    @ivar guessed: it is suspended only because of those.
     @ivar silent: when its silence began.
     @ivar probes: how many it has not answered.
     @ivar probing: one is under way; `paced`: it counts against the budget.
@@ -117,6 +142,8 @@ class Unit:
     owed: deque[Owed] = field(default_factory=lambda: deque(maxlen=_OWED))
     answered: dict[bytes, None] = field(default_factory=dict)
     times: dict[str, ReplyTimes] = field(default_factory=dict)
+    strange: dict[bytes, float] = field(default_factory=dict)
+    guessed: bool = False
     baudrate: int | None = None
     misses: int = 0
     silent: float = 0.0
@@ -164,8 +191,11 @@ class Unit:
 
     def expects(self, request: Request, baudrate: int | None) -> bool:
         """Whether the unit, if it lives, must be expected to answer this."""
-        spoken = self.baudrate in (None, baudrate) or baudrate is None
-        return spoken and (not self.answered or _key(request) in self.answered)
+        return self.listens(baudrate) and (not self.answered or _key(request) in self.answered)
+
+    def listens(self, baudrate: int | None) -> bool:
+        """Whether it can have understood what was sent at this speed; `None`: as at any."""
+        return self.baudrate in (None, baudrate) or baudrate is None
 
     def learn(self, kind: str, delay: float) -> None:
         delay = max(delay, 0.0)
@@ -174,12 +204,24 @@ class Unit:
 
     def lives(self) -> None:
         self.misses = 0
-        self.suspended = self.probing = self.paced = False
+        self.strange.clear()
+        self.suspended = self.guessed = self.probing = self.paced = False
 
     def missed(self, since: float) -> None:
         if not self.misses:
             self.silent = since
         self.misses += 1
+
+    def missed_strange(self, request: Request, since: float) -> None:
+        """It was silent to what it has never answered; the first time counts."""
+        self.strange.setdefault(_key(request), since)
+
+    def presume(self) -> None:
+        """So many strange silences are one of the unit: it is missing."""
+        if not self.misses:
+            self.silent = min(self.strange.values())
+        self.misses = max(self.misses, len(self.strange))
+        self.guessed = True
 
     def suspend(self, cost: float, now: float, pause: float) -> None:
         self.suspended, self.probes = True, 0

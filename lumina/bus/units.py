@@ -12,9 +12,8 @@ All times are monotonic seconds.
 """
 
 import math
-from dataclasses import dataclass
 
-from lumina.bus.unit import FIRST_PAUSE, READS, Unit, UnitView, kind_of
+from lumina.bus.unit import FIRST_PAUSE, READS, Habits, Unit, UnitView, kind_of
 from lumina.modbus.pdu import Request
 from lumina.modbus.rtu import Line
 
@@ -33,29 +32,10 @@ CLAIM = 2.0
 #: Seconds for which a request that the unit answers keeps others from being the probe.
 PROMISE = 15.0
 
+#: Different blocks that a unit never answered, and silence to all of which is its own, at least.
+STRANGE = 3
+
 _NEAR = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """
-    How patient one port is with its units. Times are in seconds.
-
-    @ivar timeout: until a reply begins, where a unit has no own.
-    @ivar misses: in a row, that suspend a unit; 0: none ever is.
-    @ivar linger: how long a reply may be late; `None`: twice the slowest of
-        the unit, 1 to 3 s.
-    @ivar longest_pause: between probes of one unit.
-    @ivar share: of the bus, above 0, for all probes together.
-    @ivar slack: that bytes may be held up on their way to us.
-    """
-
-    timeout: float = 1.0
-    misses: int = 3
-    linger: float | None = None
-    longest_pause: float = 10.0
-    share: float = 0.05
-    slack: float = 0.02
 
 
 class Units:
@@ -103,6 +83,8 @@ class Units:
             when = max(when, known.asked + PROMISE)
         if promising:
             known.asked = now
+        if known.guessed and request is not None and promising:
+            when = now  # whether it lives is best told by what it has answered
         if known.probing:
             return f"{known.silence(unit, now)}; a try is under way"
         if when <= now:
@@ -150,14 +132,20 @@ class Units:
     def wait(self, unit: int, request: Request, stated: float, now: float) -> float:
         """
         How many seconds to wait for the first byte of the reply: less than
-        was stated only for a read of a unit that is missing already.
+        was stated only for a read of a unit that is missing already, or that
+        may be, since it was silent to other blocks that it never answered.
         """
         known = self._units.get(unit)
-        if known is None or not known.misses or kind_of(request) != READS:
-            return stated
-        if known.suspended and known.probes % FULL_WAIT == FULL_WAIT - 1:
+        if known is None or kind_of(request) != READS:
             return stated
         times = known.times.get(READS)
+        if not known.misses:
+            half = 2.0 ** len(known.strange)
+            if times is None or half == 1 or known.expects(request, None):
+                return stated
+            return min(stated, max(stated / half, times.bound(self._habits.slack) * half))
+        if known.suspended and known.probes % FULL_WAIT == FULL_WAIT - 1:
+            return stated
         if times is None:
             return min(stated, self.timeout_of(unit))
         doubled = 1 if known.suspended else min(known.misses, 8)
@@ -184,18 +172,29 @@ class Units:
         """
         Nothing came.
 
+        It counts if the unit must be expected to answer the request. If it
+        never did, it may lack the block: then only silence to several different
+        ones counts, nothing having come from the unit since the first of them.
+
         @param waited: from the end of the request until now.
         """
         known = self._know(unit, now)
         known.owe(request, now - waited)
         line = Line(baudrate)
         cost = line.duration(len(request.encode()) + 3) + waited + line.gap
-        counts = known.expects(request, baudrate) and waited >= self._telling(unit, request) - _NEAR
-        if counts:
+        expected = known.expects(request, baudrate)
+        counts = known.listens(baudrate) and waited >= self._telling(unit, request) - _NEAR
+        if counts and expected:
             known.missed(now - waited)
+            known.guessed = False
+        elif counts and not known.suspended:
+            known.missed_strange(request, now - waited)
         if known.suspended:
-            self._tried(known, cost, now, counts)
+            self._tried(known, cost, now, counts and (expected or known.guessed))
         elif self._habits.misses and known.misses >= self._habits.misses:
+            known.suspend(cost, now, min(FIRST_PAUSE, self._habits.longest_pause))
+        elif self._habits.misses and len(known.strange) >= max(self._habits.misses, STRANGE):
+            known.presume()
             known.suspend(cost, now, min(FIRST_PAUSE, self._habits.longest_pause))
 
     def damaged(self, unit: int, request: Request, now: float, waited: float = 0.0) -> None:
@@ -219,6 +218,7 @@ class Units:
         """
         known = self._know(unit, now)
         known.owe(request, now - waited)
+        known.strange.clear()
         if known.suspended:
             self._tried(known, waited, now, counted=False)
 
