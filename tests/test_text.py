@@ -6,12 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 from lumina.errors import Denied, LuminaError, NoReply
 from lumina.frontends.connection import LINGER, UNREAD
@@ -32,6 +29,7 @@ from lumina.interfaces import (
 from lumina.modbus.pdu import ReadHoldingRegisters
 from lumina.readings import Point, Reading
 from lumina.testing import FakeBus, FakeOverview, site
+from tests.sockets import Socket
 
 EXAMPLE = b"test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5\n"
 READ = b":THC:/dev/ttyAMA1:9600:010300000002:9\n"
@@ -57,41 +55,6 @@ TRAFFIC = Traffic(
     reply_time=Times(6, 0.02, 0.01, 0.05, 0.015, 0.04, 0.045),
     wait=Times(7, 1.5, 0.0002, 120.0, 0.1, 2.0, 3.0),
 )
-
-
-@implementer(ITCPTransport)
-class Socket(StringTransport):
-    """A TCP connection, as far as the front end uses one."""
-
-    half_closed = aborted = no_delay = False
-
-    producer: Any
-
-    def getTcpNoDelay(self) -> bool:
-        return self.no_delay
-
-    def getTcpKeepAlive(self) -> bool:
-        return False
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """The listener does that for all."""
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        self.no_delay = enabled
-
-    def loseWriteConnection(self) -> None:
-        self.half_closed = True
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-
-    def write(self, data: bytes) -> None:
-        self.segments = [*getattr(self, "segments", []), data]
-        super().write(data)
-
-    @property
-    def is_open(self) -> bool:
-        return not (self.disconnecting or self.half_closed or self.aborted)
 
 
 class TextCase(SynchronousTestCase):
