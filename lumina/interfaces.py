@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -119,8 +119,7 @@ class Listening(Protocol):
         """What came was no frame: its CRC did not fit, or it was too short."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):  # one for each request: a tuple is made in a third of the time
     """
     How one request ended. All stamps are monotonic seconds.
 

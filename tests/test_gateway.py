@@ -305,15 +305,14 @@ class RouteTests(GatewayCase):
 
     def test_broadcast_refused(self) -> None:
         """
-        A broadcast that cannot be sent is refused; a read cannot be one.
+        A broadcast that cannot be sent is refused; a question to all has no answer, and the client is told.
         """
         self.ask(adu(1, 0, WriteRegister(1, 2).encode()))
         self.bus.asked[0].fail(Denied("not enabled"))
         self.assertSays(adu(1, 0, "86 01"))
-        for _ in range(2):
-            self.ask(adu(1, 0, READ))
-            self.assertSays(adu(1, 0, "83 03"))
-        self.assertEqual(len(self.bus.asked), 1)
+        self.ask(adu(1, 0, READ))
+        self.bus.asked[1].reply(b"")
+        self.assertSays(adu(1, 0, "83 0B"))
 
     def test_priority(self) -> None:
         """

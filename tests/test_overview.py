@@ -28,7 +28,7 @@ class OverviewTests(SynchronousTestCase):
         """
         Each port is shown as it is, with the number of requests that ended with each word.
         """
-        for outcome in (OUTCOME, replace(OUTCOME, word="timeout"), OUTCOME):
+        for outcome in (OUTCOME, OUTCOME._replace(word="timeout"), OUTCOME):
             self.overview.outcome(outcome)
         first, second = self.overview.ports()
         self.assertEqual(first, replace(STATUS, words={"ok": 2, "timeout": 1}))
@@ -60,7 +60,7 @@ class OverviewTests(SynchronousTestCase):
         Units are shown by port and number, with what their port makes of them.
         """
         for port, unit in (("other", 1), ("bus", 9), ("bus", 1)):
-            self.overview.outcome(replace(OUTCOME, port=port, unit=unit))
+            self.overview.outcome(OUTCOME._replace(port=port, unit=unit))
         self.overview.exchange(EXCHANGE)
         self.clock.advance(3.027)
         units = self.overview.units()

@@ -79,7 +79,7 @@ class RequestTests(Case):
         """
         Requests are counted by how they ended; one that its asker withdrew is no failure.
         """
-        self.ended(*[replace(OUTCOME, word=word) for word in ("ok", "timeout", "ok", "cancelled", "expired")])
+        self.ended(*[OUTCOME._replace(word=word) for word in ("ok", "timeout", "ok", "cancelled", "expired")])
         traffic = self.unit().traffic
         self.assertEqual(traffic.requests, 5)
         self.assertEqual(traffic.words, {"ok": 2, "timeout": 1, "cancelled": 1, "expired": 1})
@@ -90,7 +90,7 @@ class RequestTests(Case):
         """
         A port's counts and times are those of its units together.
         """
-        self.ended(OUTCOME, replace(OUTCOME, unit=2, word="timeout", sent=0.3), replace(OUTCOME, unit=2))
+        self.ended(OUTCOME, OUTCOME._replace(unit=2, word="timeout", sent=0.3), OUTCOME._replace(unit=2))
         self.carried(EXCHANGE, replace(SILENT, unit=2), replace(EXCHANGE, unit=2, first=1.048, last=1.055))
         traffic = self.port().traffic
         self.assertEqual((traffic.requests, traffic.words), (3, {"ok": 2, "timeout": 1}))
@@ -108,17 +108,17 @@ class RequestTests(Case):
         A write that was sent and not confirmed has an unknown outcome; one that was
         refused, confirmed or never sent has not, and no read has.
         """
-        write = replace(OUTCOME, request=WRITE)
-        self.ended(*[replace(write, word=word) for word in ("timeout", "bad_reply", "serial_error")])
-        self.ended(write, replace(write, word="exception_02"), replace(write, word="expired", sent=None))
-        self.ended(replace(OUTCOME, word="timeout"))
+        write = OUTCOME._replace(request=WRITE)
+        self.ended(*[write._replace(word=word) for word in ("timeout", "bad_reply", "serial_error")])
+        self.ended(write, write._replace(word="exception_02"), write._replace(word="expired", sent=None))
+        self.ended(OUTCOME._replace(word="timeout"))
         self.assertEqual(self.port().traffic.unknown, 3)
 
     def test_wait(self) -> None:
         """
         Only requests that were sent tell how long one waits.
         """
-        self.ended(OUTCOME, replace(OUTCOME, word="queue_full", sent=None), replace(OUTCOME, sent=0.5))
+        self.ended(OUTCOME, OUTCOME._replace(word="queue_full", sent=None), OUTCOME._replace(sent=0.5))
         self.assertEqual(self.unit().traffic.wait.count, 2)
         self.assertAlmostEqual(self.unit().traffic.wait.mean, 0.3)
         self.assertEqual(self.unit().traffic.wait.least, 0.1)
@@ -127,7 +127,7 @@ class RequestTests(Case):
         """
         Requests to numbers that no unit can have are counted, and cost no memory.
         """
-        self.ended(*[replace(OUTCOME, unit=unit, word="bad_request", sent=None) for unit in range(256, 900)])
+        self.ended(*[OUTCOME._replace(unit=unit, word="bad_request", sent=None) for unit in range(256, 900)])
         self.assertEqual(self.port().traffic.requests, 644)
         self.assertEqual(self.tally.units(2.0, {}), [])
         self.assertEqual(len(self.tally._units), 1)
@@ -201,7 +201,7 @@ class ExchangeTests(Case):
         """
         A unit is shown with what the port makes of it.
         """
-        self.ended(OUTCOME, replace(OUTCOME, unit=2))
+        self.ended(OUTCOME, OUTCOME._replace(unit=2))
         units = self.tally.units(2.0, {2: "suspended"})
         self.assertEqual([(each.unit, each.state) for each in units], [(1, ""), (2, "suspended")])
 

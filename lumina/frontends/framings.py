@@ -18,16 +18,15 @@ class Framing(Protocol):
 
     @ivar pipelines: whether replies can be told apart, so that several
         requests may be under way.
+    @ivar rest: the beginning of a frame that is not whole yet.
     @ivar dropped: how many frames, or lumps of noise, were passed over.
     """
 
     pipelines: bool
+    rest: bytes
 
     @property
     def dropped(self) -> int: ...
-
-    def __bool__(self) -> bool:
-        """Whether a frame has begun, and is not whole yet."""
 
     def received(self, data: bytes) -> Sequence[Frame]:
         """
@@ -72,23 +71,20 @@ class RTU:
     pipelines = False
 
     def __init__(self) -> None:
-        self._bytes = b""
+        self.rest = b""
         self.dropped = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._bytes)
-
     def received(self, data: bytes) -> list[Frame]:
-        self._bytes += data
+        self.rest += data
         found = []
         while frame := self._first():
             found.append((0, frame[0], frame[1:-2]))
         # More than a frame that is none: noise without end must not be kept.
-        self._bytes = self._bytes[-rtu.MAX_FRAME :]
+        self.rest = self.rest[-rtu.MAX_FRAME :]
         return found
 
     def overdue(self) -> str:
-        self._bytes = b""
+        self.rest = b""
         self.dropped += 1
         return ""
 
@@ -98,19 +94,19 @@ class RTU:
 
     def _first(self) -> bytes:
         """Take the next sound frame; empty while there is none."""
-        came = self._bytes
+        came = self.rest
         if len(came) < rtu.MIN_FRAME:
             return b""
         told = pdu.request_size(came[1:])
         size = len(came) if told is None else told + 3
         if size <= len(came):
             if rtu.fits(came[:size]):
-                self._bytes = came[size:]
+                self.rest = came[size:]
                 return came[:size]
             frame = last_request(came)
             if frame:
                 self.dropped += 1
-                self._bytes = b""
+                self.rest = b""
             return frame
         return b""
 

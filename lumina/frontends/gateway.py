@@ -63,11 +63,13 @@ class GatewayConnection(Connection):
         @param priority: the class of this client's requests.
         """
         super().__init__(site, name, peer, serving.idle, make_asker)
+        self._seconds = site.reactor.seconds
         self._serving = serving
         self._routes = serving.routes
         self._quick = serving.quick
         self._faults = serving.faults
         self._framing = serving.framing()
+        self._received = self._framing.received
         self._encode = self._framing.encode
         self._requests = requests
         self._broken = broken
@@ -98,16 +100,16 @@ class GatewayConnection(Connection):
     def dataReceived(self, data: bytes) -> None:
         if self._leaving:
             return
-        self._heard = now = self._reactor.seconds()
+        self._heard = now = self._seconds()
         try:
-            frames = self._framing.received(data)
+            frames = self._received(data)
         except LyingLength as lie:
             self._take(lie.before, now)
             self._break_off(str(lie))
             return
         if frames:
             self._take(frames, now)
-        if self._framing:
+        if self._framing.rest:
             self._await_rest(now, bool(frames))
         else:
             self._began = None
@@ -124,7 +126,7 @@ class GatewayConnection(Connection):
         self._partial = None
         if self._began is None or self._leaving:
             return
-        left = self._began + self._serving.frame_timeout - self._reactor.seconds()
+        left = self._began + self._serving.frame_timeout - self._seconds()
         if left > 0:
             self._partial = self._reactor.callLater(left, self._overdue)
             return
@@ -152,43 +154,53 @@ class GatewayConnection(Connection):
             self._rest += frames
             return
         self._gathering = True
+        try:
+            if len(frames) <= TURN_FRAMES:
+                self._ask_all(frames)
+            else:
+                self._ask_in_turns(frames, now)
+        finally:
+            self._gathering = False
+        if self._answers:
+            answers = b"".join(self._answers)
+            self._answers.clear()
+            if not self._parted:
+                self._send(answers)
+
+    def _ask_in_turns(self, frames: Sequence[Frame], now: float) -> None:
         for start in range(0, len(frames), TURN_FRAMES):
-            if start and self._reactor.seconds() - now >= TURN_SECONDS:
+            if start and self._seconds() - now >= TURN_SECONDS:
                 self._rest = [*frames[start:]]
                 self._brakes.put_on("turn")
                 self._reactor.callLater(0, self._go_on)
                 break
-            for transaction, unit, body in frames[start : start + TURN_FRAMES]:
-                self._ask(transaction, unit, body)
-        self._gathering = False
-        if self._answers:
-            answers, self._answers = self._answers, []
-            self._write(b"".join(answers))
+            self._ask_all(frames[start : start + TURN_FRAMES])
 
     def _go_on(self) -> None:
         """Take what was left for this turn of the reactor."""
         rest, self._rest = self._rest, []
         if rest and not self._parted:
-            self._take(rest, self._reactor.seconds())
+            self._take(rest, self._seconds())
         if not self._rest:
             self._brakes.take_off("turn")
             if self._leaving:
                 self._part_when_done()
 
-    def _ask(self, transaction: int, unit: int, body: bytes) -> None:
-        route = self._quick[unit]
-        request = self._requests.get(body)
-        if route is None or request is None or self._asked:
-            self._ask_with_care(transaction, unit, body)
-            return
-        bus, target = route
-        asked = bus.execute(target, request, self._terms)
-        if asked.called and type(reply := asked.result) is Reply and reply.pdu:
-            self._answers.append(self._encode(transaction, unit, reply.pdu))
-        else:
-            slot = Slot(transaction, unit, body, None)
-            self._under_way.enter(slot, bus)
-            self._await(asked, slot, request)
+    def _ask_all(self, frames: Sequence[Frame]) -> None:
+        routes, known, terms = self._quick, self._requests.get, self._terms
+        answers, encode, waiting = self._answers, self._encode, self._asked
+        for transaction, unit, body in frames:
+            route, request = routes[unit], known(body)
+            if route is None or request is None or waiting:
+                self._ask_with_care(transaction, unit, body)
+                continue
+            asked = route[0].execute(route[1], request, terms)
+            if asked.called and type(reply := asked.result) is Reply and reply.pdu:
+                answers.append(encode(transaction, unit, reply.pdu))
+            else:
+                slot = Slot(transaction, unit, body, None)
+                self._under_way.enter(slot, route[0])
+                self._await(asked, slot, request)
 
     def _ask_with_care(self, transaction: int, unit: int, body: bytes) -> None:
         if not self._framing.pipelines:

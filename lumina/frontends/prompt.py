@@ -15,13 +15,17 @@ def writer(transport: Any) -> Callable[[bytes], object]:
     if not isinstance(transport, Connection) or transport.TLS:
         return transport.write  # type: ignore[no-any-return]
 
+    send = transport.socket.send
+
     def write(data: bytes) -> None:
         if transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting:
             transport.write(data)
             return
-        sent = transport.writeSomeData(data)
+        try:
+            sent = send(data)
+        except OSError:  # it is full, or broken: that is met again, and dealt with, in the usual way
+            sent = 0
         if sent != len(data):
-            # An error is met again, and dealt with, in the usual way.
-            transport.write(data[sent:] if isinstance(sent, int) else data)
+            transport.write(data[sent:])
 
     return write

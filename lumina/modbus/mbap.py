@@ -7,6 +7,7 @@ follows the length field, and the unit id.
 """
 
 import struct
+from functools import partial
 from typing import NamedTuple
 
 from lumina.errors import BadReply
@@ -36,6 +37,10 @@ class ADU(NamedTuple):
     pdu: bytes
 
 
+_adu = partial(tuple.__new__, ADU)  # ADU() looks at its arguments, which takes longer than all the rest
+_unpack = _HEADER.unpack_from
+
+
 def encode(transaction: int, unit: int, pdu: bytes) -> bytes:
     """The bytes of a message."""
     return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
@@ -45,17 +50,18 @@ class Frames:
     """
     Takes a stream of bytes apart, in whatever pieces it comes.
 
+    @ivar rest: the beginning of a message that is not whole yet.
     @ivar alien: how many messages of another protocol have been dropped
         (4.4.2.2: they are discarded in silence).
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
         self.alien = 0
 
     def __bool__(self) -> bool:
         """Whether a message has begun, and is not whole yet."""
-        return bool(self._rest)
+        return bool(self.rest)
 
     def received(self, data: bytes) -> list[ADU]:
         """
@@ -63,13 +69,13 @@ class Frames:
         @raise LyingLength: there is no way to find the next message, the
             connection has to be closed.
         """
-        data = self._rest + data if self._rest else data
+        data = self.rest + data if self.rest else data
         found: list[ADU] = []
         start, end = 0, len(data)
         while end - start >= HEADER:
-            transaction, protocol, length, unit = _HEADER.unpack_from(data, start)
+            transaction, protocol, length, unit = _unpack(data, start)
             if length not in _LENGTHS:
-                self._rest = b""
+                self.rest = b""
                 raise LyingLength(length, found)
             stop = start + HEADER - 1 + length
             if stop > end:
@@ -77,9 +83,9 @@ class Frames:
             if protocol:
                 self.alien += 1
             else:
-                found.append(ADU(transaction, unit, data[start + HEADER : stop]))
+                found.append(_adu((transaction, unit, data[start + HEADER : stop])))
             start = stop
-        self._rest = data[start:]
+        self.rest = data[start:]
         return found
 
 

@@ -7,8 +7,7 @@ Application Protocol V1.1b3, 6; where its figures and its text differ, the
 order is function (01), then counts and values (03), then addresses (02).
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lumina.errors import BadRequest, ExceptionReply
 from lumina.modbus.bits import (
@@ -132,8 +131,7 @@ def parse(pdu: bytes) -> Request:
         raise ExceptionReply(function, error.code) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """
     A reply that `request.check` has accepted, and the time of its exchange.
 
