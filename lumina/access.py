@@ -176,12 +176,13 @@ class View:
     """
     The rules that are left for one asker on one bus, and what was decided by them lately.
 
+    @ivar rules: first to last.
     @ivar free: units, and kinds of requests, that are allowed whatever their addresses and values.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.free: set[tuple[int, type[Request]]] = set()
-        self._rules = rules
+        self.rules = rules
         self._refusals: dict[tuple[int, Request], str] = {}
 
     def refusal(self, unit: int, request: Request) -> str:
@@ -211,7 +212,7 @@ class View:
 
     def _part(self, unit: int, function: int, reach: Reach) -> Decision:
         general = True
-        for rule in self._rules:
+        for rule in self.rules:
             if rule.concerns(unit, function, reach):
                 if rule.takes(reach):
                     return Decision(rule.allow, rule, rule.reason, general and not rule.in_detail)
@@ -220,7 +221,7 @@ class View:
 
     def _unknown(self, unit: int, request: Opaque) -> Decision:
         """Nobody can tell what it does: only its own name allows it, whatever it may touch denies it."""
-        for rule in self._rules:
+        for rule in self.rules:
             if rule.concerns_unknown(unit, request.function):
                 return Decision(rule.allow, rule, rule.reason)
         if request.function in KINDS:

@@ -21,7 +21,7 @@ def summary(config: Config) -> Iterator[str]:
     if config.poll.devices:
         yield f"poll: {_polled(config)}"
     for key, listener in config.listen.items():
-        yield f"listener {key}: {listener.kind} on {listener.address}, {_access(listener)}"
+        yield f"listener {key}: {listener.kind} on {listener.address}, {_access(listener, config)}"
 
 
 def _polled(config: Config) -> str:
@@ -41,5 +41,7 @@ def _names(bus: Port | Device) -> str:
     return f", also called {', '.join(bus.names)}" if bus.names else ""
 
 
-def _access(listener: Listener) -> str:
-    return "reads and writes" if listener.writable else "read-only"
+def _access(listener: Listener, config: Config) -> str:
+    if not config.access:
+        return "reads and writes" if listener.writable else "read-only"
+    return f"{'read-only, ' if listener.read_only else ''}by {len(config.access)} access rules"

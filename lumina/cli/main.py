@@ -5,10 +5,13 @@ import sys
 import click
 
 from lumina.cli.check import summary
+from lumina.cli.explain import explained
+from lumina.cli.rules import tables, unreachable
 from lumina.cli.simulate import simulate
 from lumina.config.load import load
 from lumina.config.polled import doubts
-from lumina.errors import ConfigError
+from lumina.config.settings import Config
+from lumina.errors import BadRequest, ConfigError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,14 +25,34 @@ main.add_command(simulate)
 
 @main.command()
 @click.argument("file")
-def check_config(file: str) -> None:
+@click.option("--access", is_flag=True, help="Print the access rules as they count for each listener.")
+@click.option(
+    "--explain",
+    metavar="SENTENCE",
+    help='Say what would happen, and why: "10.0.0.5 write holding 100 on boiler unit 3".',
+)
+def check_config(file: str, access: bool, explain: str | None) -> None:
     """Say what a configuration FILE would run, or all that is wrong with it."""
     try:
         config = load(file)
-    except ConfigError as error:
+        lines = _told(config, access, explain)
+    except (ConfigError, BadRequest, ValueError) as error:
         click.echo(str(error), err=True)
         sys.exit(1)
-    for line in summary(config):
+    for line in lines:
         click.echo(line)
+    for sentence in unreachable(config.rules):
+        click.echo(f"{file}: {sentence}", err=True)
     for sentence in doubts(config.poll):
         click.echo(f"{file}: {sentence}", err=True)
+
+
+def _told(config: Config, access: bool, question: str | None) -> list[str]:
+    """
+    What is asked for.
+
+    @raise ValueError: or `BadRequest`; the question is not understood.
+    """
+    if question is not None:
+        return list(explained(question, config))
+    return list(tables(config) if access else summary(config))
