@@ -24,7 +24,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from lumina.assembly import devices, listeners, poll, ports, simulators, sinks
+from lumina.assembly import audit, devices, listeners, poll, ports, simulators, sinks
 from lumina.assembly.parts import Parts
 from lumina.config import load, settings
 from lumina.config.listeners import RTUSlave
@@ -178,6 +178,7 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
     parts = Parts(reactor, overview, watchers=[overview])
     if config.log.level == "debug":
         parts.watchers.append(LoggedTraffic())
+    audit.add(parts, config.log.audit)
     simulators.add(parts, config.simulators)
     ports.add(parts, config.ports)
     devices.add(parts, config.devices)

@@ -204,6 +204,29 @@ class UnderstoodTests(ConfigCase):
         self.assertRaises(ValueError, setattr, port, "timeout", 2.0)
 
 
+class AuditTests(ConfigCase):
+    def test_where(self) -> None:
+        """
+        The audit log is in the state directory, in a file, or nowhere.
+        """
+        for text, audit in (
+            ("", None),
+            ("log: {audit: /var/log/a.log}", "/var/log/a.log"),
+            ("log: {audit: false}", ""),
+        ):
+            self.assertEqual(loads(PORT + text, "f").log.audit, audit)
+
+    def test_not_a_path(self) -> None:
+        """
+        A path that depends on where the service was started is none.
+        """
+        for value in ("audit.log", "true", "3"):
+            (error,) = self.errors(f"{PORT}log: {{audit: {value}}}")
+            self.assertIn(
+                "f:2:14: log.audit: it should be the path of a file, from / on, or false; got ", error
+            )
+
+
 class AccessTests(ConfigCase):
     def resolved(self, endpoint: str, keys: str = "") -> tuple[str, bool]:
         """The address that is listened on, and whether its clients may write."""

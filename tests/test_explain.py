@@ -243,7 +243,7 @@ class ExplainTests(CommandCase):
             ("", f"it does not say what is asked: {form}"),
             (
                 "10.0.0.300 read coil 1",
-                f"'10.0.0.300' is neither an IP address nor read, write or function; {form}",
+                f"'10.0.0.300' is neither an IP address nor {form}",
             ),
             ("read coils 1 on boiler unit 1", "'coils' is no table; did you mean 'coil'?"),
             ("read coil on boiler unit 1", "'on' is no address, nor a first and a last, such as 100-120"),

@@ -22,10 +22,24 @@ from lumina.config.types import Key
 from lumina.plugins import Settings
 
 
+def _audit(value: Any) -> str:
+    """A path, or empty for none."""
+    if value is False:
+        return ""
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise ValueError(f"it should be the path of a file, from / on, or false; got {value!r}")
+    return value
+
+
 class Log(Settings):
-    """What is written to the log."""
+    """
+    What is written to the log.
+
+    @ivar audit: where each write is logged; empty: nowhere; `None`: where the state lies.
+    """
 
     level: Literal["debug", "info", "warn", "error"] = "info"
+    audit: Annotated[str | None, PlainValidator(_audit)] = None
 
 
 def _one_text_listener() -> dict[str, Listener]:

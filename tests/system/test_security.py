@@ -1,5 +1,6 @@
 """Modbus/TCP Security: lumina's service behind `mbaps:`, and OpenSSL of Python as its client."""
 
+import json
 import socket
 import ssl
 from pathlib import Path
@@ -23,6 +24,7 @@ listen:
 access:
   - {{allow: write, role: Operator, table: holding, addresses: [0, 9], values: [0, 100]}}
   - {{allow: read}}
+log: {{audit: {audit}}}
 """
 
 READ = bytes.fromhex("0001 0000 0006 01 03 0005 0001")
@@ -66,6 +68,7 @@ class SecurityTests(TestCase):
                 certificate=certificate,
                 key=key,
                 clients=clients,
+                audit=self.folder / "audit.log",
             )
         )
         lumina = programs.twistd(self, "-n", "lumina", "-c", config)
@@ -88,7 +91,7 @@ class SecurityTests(TestCase):
 
     async def test_roles(self) -> None:
         """
-        Who may write is told by the role in the certificate, over Modbus and text alike.
+        Who may write is told by the role in the certificate, over Modbus and text alike; writes are audited.
         """
         await self.start()
         operator, nobody = self.authority.issue("panel", utf8("Operator")), self.authority.issue("reader")
@@ -118,6 +121,21 @@ class SecurityTests(TestCase):
         good, bad, _ = (await deferToThread(lines)).split(b"\n")
         self.assertTrue(good.startswith(b"OK:a:010600050009"), good)
         self.assertIn(b"ERROR:b:denied: writing holding 80 = 9 of unit 1 with function 06", bad)
+        entries = [json.loads(line) for line in (self.folder / "audit.log").read_text().splitlines()]
+        self.assertEqual(
+            [
+                (each["listener"], each["identity"], each["role"], each["request"], each["outcome"])
+                for each in entries
+            ],
+            [
+                ("secure", "CN=panel,O=Works", "Operator", "0600050007", "ok"),
+                ("secure", "CN=panel,O=Works", "Operator", "0600050065", "denied"),
+                ("secure", "CN=reader,O=Works", "", "0600050007", "denied"),
+                ("secure", "CN=twice,O=Works", "", "0600050007", "denied"),
+                ("lines", "CN=panel,O=Works", "Operator", "0600050009", "ok"),
+                ("lines", "CN=panel,O=Works", "Operator", "0600500009", "denied"),
+            ],
+        )
 
     async def test_no_certificate(self) -> None:
         """
