@@ -110,6 +110,14 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(readings[f"at {bad}"].quality, "exception_02")
             self.assertIn("illegal data address", readings[f"at {bad}"].reason)
 
+    def test_within_another(self) -> None:
+        """
+        A value that lies within another is read although the other one is refused.
+        """
+        plan, device = plan_of([(0, 4), (1, 1)]), Device({3})
+        self.assertEqual(good(run(plan, device)), {1})
+        self.assertEqual(device.asked, [(0, 4), (1, 2)])
+
     def test_ban_ends(self) -> None:
         """
         A register that is refused twice is left out, and asked again later, each time after a longer while;
@@ -145,8 +153,46 @@ class CycleTests(SynchronousTestCase):
             run(plan, device, float(cycle))
             self.assertIn((5, 6), device.asked)
         self.assertEqual(len(device.asked), 3)
+        plan = Plan(plan.points, knowledge=plan.knowledge)
+        run(plan, device, 11.0)
+        self.assertIn((5, 6), device.asked)
         device.missing.clear()
         self.assertEqual(good(run(plan, device, 20.0)), set(range(10)))
+
+    def test_single_failure(self) -> None:
+        """
+        A block that was read before, and is refused once, is asked as before: it may have been noise.
+        """
+        plan, device = plan_of([(place, 1) for place in range(0, 10, 2)]), Device()
+        run(plan, device)
+        for trouble in (device.missing, device.mute):
+            cycle, found = Cycle(plan, 1.0), []
+            while block := cycle.next(1.0):
+                trouble.update({5} if block.count == 9 else ())
+                try:
+                    found += cycle.answered(block, device.answer(block), 1.0, WALL)
+                except (ExceptionReply, NoReply) as error:
+                    found += cycle.failed(block, error, 1.0, WALL)
+                    trouble.clear()
+            found += cycle.close(1.0, WALL)
+            self.assertEqual(len(found), 5)
+            run(plan, device, 2.0)
+            self.assertEqual(device.asked, [(0, 9)])
+
+    def test_one_silent_probe(self) -> None:
+        """
+        Of registers that were left out for silence one at a time is asked again, for each may cost a timeout.
+        """
+        places = [(place, 1) for place in range(8)]
+        plan, device = plan_of([*places, (500, 1)]), Device(mute={2, 5})
+        now = 0.0
+        for _ in range(4):
+            run(plan, device, now)
+            now += 1
+        self.assertEqual(good(run(plan, device, now)), {0, 1, 3, 4, 6, 7, 500})
+        self.assertEqual(len(device.asked), 4)
+        run(plan, device, now + BAN)
+        self.assertEqual(len(device.asked), 5)
 
     def test_silent_gap(self) -> None:
         """

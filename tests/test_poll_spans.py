@@ -59,8 +59,8 @@ class SpanTests(SynchronousTestCase):
         """
         Values of the same registers are one span; one within another goes with it.
         """
-        found = spans([at(4), at(4), at(0, 4), at(1, 2)], range(4))
-        self.assertEqual([span.points for span in found], [(2, 3), (0, 1)])
+        found = spans([at(4), at(4), at(0, 4), at(1, 2), at(2, 2)], range(5))
+        self.assertEqual([span.points for span in found], [(2, 3, 4), (0, 1)])
 
     def test_tables(self) -> None:
         """
@@ -79,9 +79,9 @@ class SpanTests(SynchronousTestCase):
         """
         A snapshot is one span, with the gaps in it, and with what else lies in it.
         """
-        found = spans([at(0, 2), at(10), at(20, 2), at(30)], range(4), [(0, 2)])
-        self.assertEqual([span.points for span in found], [(0, 2, 1), (3,)])
-        self.assertEqual(found[0].gaps, (Gap(HOLDING, 2, 20),))
+        found = spans([at(0, 2), at(3), at(10), at(20, 2), at(30)], range(5), [(0, 1, 3)])
+        self.assertEqual([span.points for span in found], [(0, 1, 3, 2), (4,)])
+        self.assertEqual(found[0].gaps, (Gap(HOLDING, 2, 3), Gap(HOLDING, 4, 20)))
 
 
 class CoverTests(SynchronousTestCase):

@@ -52,6 +52,7 @@ class ValueTests(SynchronousTestCase):
         for registers, digits, due in (("0A73", 2, "2.68"), ("0A6E", 2, "2.67"), ("09C4", 0, "2")):
             self.assertEqual(repr(value(registers, Format(scale=cent), digits)), due)
         self.assertEqual(value("7F7FFFFF", Format("float32"), 3), 3.4028235e38)
+        self.assertEqual(value("7E37E43C8800759C", Format("float64"), 15), 1e300)
 
     @given(st.data())
     def test_like_format(self, data: st.DataObject) -> None:
@@ -94,6 +95,12 @@ class ValueTests(SynchronousTestCase):
             decoded = value(raw.hex(), Format("float32"))
             self.assertEqual(repr(decoded), repr(due))
             self.assertEqual(struct.pack(">f", decoded), raw)
+
+    def test_sparse(self) -> None:
+        """
+        Where floats are farther apart than decimals of seven digits, a shorter one is found too.
+        """
+        self.assertEqual(value("500001C6", Format("float32")), 8590400000)
 
     def test_powers_of_two(self) -> None:
         """
