@@ -34,7 +34,15 @@ MAY_IMPORT = {
     "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "tap"},
 }
 
-PLANNING = {"poll.block", "poll.costs", "poll.cycle", "poll.knowledge", "poll.plan", "poll.spans"}
+PLANNING = {
+    "poll.block",
+    "poll.costs",
+    "poll.cycle",
+    "poll.guess",
+    "poll.knowledge",
+    "poll.plan",
+    "poll.spans",
+}
 BUS = {"bus.schedule", "bus.turns", "bus.unit", "bus.units"}
 PURE = LOW | {"readings", "commands", "access"} | BUS | PLANNING | DECLARATIONS
 

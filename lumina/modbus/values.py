@@ -107,7 +107,7 @@ class Format:
         @raise BadReply: another number of them, or a digit of BCD beyond 9.
         """
         expect("registers", len(registers), self.registers)
-        data = self._ordered(pack("registers", registers, BadReply))
+        data = self.ordered(pack("registers", registers, BadReply))
         if self.type == "string":
             return data.decode("latin-1").partition("\0")[0].rstrip(self.padding)
         if self.type in _FLOATS:
@@ -129,7 +129,7 @@ class Format:
             data = self._float(_decimal(value))
         else:
             data = self._integer(self._steps(_decimal(value)), current)
-        return unpack(self._ordered(data))
+        return unpack(self.ordered(data))
 
     @property
     def limits(self) -> tuple[Value, Value]:
@@ -141,6 +141,14 @@ class Format:
         low, high = self._range
         values = [self._from_integer(number) for number in (low, high)]
         return min(values), max(values)
+
+    def ordered(self, data: bytes) -> bytes:
+        """To the order ABCD or from it; each order is its own reverse."""
+        if self.order in ("DCBA", "CDAB"):
+            data = data[::-1]
+        if self.order in ("BADC", "CDAB"):
+            data = bytes(data[place ^ 1] for place in range(len(data)))
+        return data
 
     @property
     def _scaled(self) -> bool:
@@ -160,14 +168,6 @@ class Format:
     @property
     def _width(self) -> int:
         return self.width if self.type == "bits" else 1
-
-    def _ordered(self, data: bytes) -> bytes:
-        """To the order ABCD or from it; each order is its own reverse."""
-        if self.order in ("DCBA", "CDAB"):
-            data = data[::-1]
-        if self.order in ("BADC", "CDAB"):
-            data = bytes(data[place ^ 1] for place in range(len(data)))
-        return data
 
     def _number(self, data: bytes) -> int:
         """The integer in the registers, unscaled."""
@@ -218,7 +218,7 @@ class Format:
         if self.type in _FIELDS:
             within("current registers", len(current), 1, 1)
             mask = (1 << self._width) - 1 << self.bit
-            kept = int.from_bytes(self._ordered(pack("current", current)), "big") & ~mask
+            kept = int.from_bytes(self.ordered(pack("current", current)), "big") & ~mask
             number = kept | number << self.bit
         return number.to_bytes(size, "big", signed=number < 0)
 
