@@ -151,7 +151,7 @@ class FakeOverview:
         names = {each.name: (each.name, each.device, *each.names) for each in self._ports}
         called = [port for port in names if name is None or name in names[port]]
         if name is not None and not called:
-            raise InvalidPort(f"{name!r} is not a serial bus; there are: {', '.join(names)}")
+            raise InvalidPort(f"{name!r} is neither a serial bus nor a device; there are: {', '.join(names)}")
         return called
 
 

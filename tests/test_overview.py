@@ -77,7 +77,9 @@ class OverviewTests(SynchronousTestCase):
             self.assertEqual([each.port for each in self.overview.statistics(name)], ["bus"])
         for ask in (self.overview.statistics, self.overview.units):
             error = self.assertRaises(InvalidPort, ask, "b\x1bs" + 99 * "x")
-            self.assertRegex(str(error), r"^'b\\x1bsx{20,40} is not a serial bus; there are: bus, other$")
+            self.assertRegex(
+                str(error), r"^'b\\x1bsx{20,40} is neither a serial bus nor a device; there are: bus, other$"
+            )
 
     def test_clients(self) -> None:
         """

@@ -94,6 +94,9 @@ class Dispatch:
         """
         now = self._clock.seconds()
         job = flight.party[0]
+        for call in flight.leaving:
+            if call.active():
+                call.cancel()
         self._publish(flight, verdict_of(pdu, error), now)
         if self._crowded:
             self.requests.charge(flight.party, now - flight.sent)
@@ -140,11 +143,11 @@ class Dispatch:
         stated = job.timeout if len(party) == 1 else max(each.timeout for each in party)
         self.used = now = self._clock.seconds()
         wait = self.units.wait(job.unit, job.request, stated, now)
+        flight = Flight(party, job.unit, job.request, wait, trial)
         for each in party:
             self.requests.begun(each)
             if each.timeout < wait:
-                self._clock.callLater(each.timeout, self._leave_alone, each)
-        flight = Flight(party, job.unit, job.request, wait, trial)
+                flight.leaving.append(self._clock.callLater(each.timeout, self._leave_alone, each))
         if job.unit == _BROADCAST:
             pipeline.broadcast(flight)
         else:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from twisted.internet.interfaces import IDelayedCall
+
 from lumina.bus.requests import Job
 from lumina.errors import BadReply
 from lumina.modbus.pdu import Request
@@ -20,6 +22,7 @@ class Flight:
     @ivar outgoing: the ADU.
     @ivar due: when the reply must have begun.
     @ivar incoming: messages with its transaction id, the reply included.
+    @ivar leaving: at which times askers give up that wait less long than the others.
     @ivar complaint: why the last of them was not the reply.
     """
 
@@ -35,6 +38,7 @@ class Flight:
     incoming: bytes = b""
     complaint: str = ""
     broken_off: bool = False
+    leaving: list[IDelayedCall] = field(default_factory=list)
 
     def misfit(self, unit: int, pdu: bytes) -> str:
         """Why a message with the right transaction id is not the reply; empty: it is."""

@@ -101,13 +101,13 @@ class Pipeline(Protocol):
         self._write(flight.outgoing)
 
     def broadcast(self, flight: Flight) -> None:
-        """Send a request to which nobody replies; what comes all the same is dropped."""
+        """Send a request to which nobody replies; it lands in the next turn, and what comes is dropped."""
         transaction = self._new_id()
         flight.outgoing = mbap.encode(transaction, flight.unit, flight.request.encode())
         flight.sent = flight.due = self._clock.seconds()
         self._abandon(transaction, flight.unit)
         self._write(flight.outgoing)
-        self._landed(flight, b"", None)
+        self._clock.callLater(0, self._landed, flight, b"", None)
 
     def take_strays(self) -> Strays | None:
         """@return: what has come since the last call and belongs to no exchange; `None`: nothing."""

@@ -112,4 +112,4 @@ class LiveOverview:
             if name in (status.name, status.device, *status.names):
                 return [port]
         known = ", ".join(self._ports) or "none"
-        raise InvalidPort(f"{name!r:.42} is not a serial bus; there are: {known}")
+        raise InvalidPort(f"{name!r:.42} is neither a serial bus nor a device; there are: {known}")
