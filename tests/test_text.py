@@ -396,7 +396,8 @@ class PeopleTests(TextCase):
             self.connection.dataReceived(command + b" nowhere else\n")
             self.assertEqual(
                 self.said(),
-                b"ERROR:-:invalid_port: 'nowhere else' is neither a serial bus nor a device; there are: bus\n",
+                b"ERROR:-:invalid_port: 'nowhere else' is neither a serial bus nor a device;"
+                b" there are: bus\n",
             )
 
     def test_version(self) -> None:

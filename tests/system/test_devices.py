@@ -4,17 +4,20 @@ import re
 import socket
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pymodbus.client import ModbusTcpClient
 from twisted.internet import reactor
 from twisted.internet.defer import ensureDeferred, gatherResults
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.protocol import Factory
+from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from lumina.bus.pipeline import Pipeline
 from lumina.bus.wire import Wire
+from lumina.modbus import mbap
 from lumina.modbus.rtu import Line
 from tests.system import programs
 from tests.system.clients import Lines, connected
@@ -170,6 +173,62 @@ class DeviceTests(BusCase):
             if values:
                 found = [int(value) for value in re.findall(r"^\[\d+\]:\s+(\d+)", said, re.MULTILINE)]
                 self.assertEqual(found, due)
+
+
+class Upstream(Protocol):
+    """
+    A device that answers each read twice, and no write at all.
+
+    @cvar asked: the PDUs of all requests, of all connections.
+    """
+
+    asked: ClassVar[list[bytes]] = []
+
+    def connectionMade(self) -> None:
+        self._frames = mbap.Frames()
+
+    def dataReceived(self, data: bytes) -> None:
+        assert self.transport is not None
+        for transaction, unit, pdu in self._frames.received(data):
+            self.asked.append(pdu)
+            if pdu[0] == 3:
+                self.transport.write(2 * mbap.encode(transaction, unit, b"\x03\x02" + pdu[1:3]))
+
+
+class GatewayTests(BusCase):
+    """A Modbus TCP client that is not ours, lumina, and a device that does what L19 and L20 tell."""
+
+    async def test_doubled_and_missing_replies(self) -> None:
+        """
+        Doubled replies shift nothing, a write that is not answered goes upstream once and is
+        refused with 0B, and the client's connection lasts through all of it.
+        """
+        Upstream.asked.clear()
+        far = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(
+            Factory.forProtocol(Upstream)
+        )
+        self.addCleanup(far.stopListening)
+        near = programs.free_port()
+        gateway = f'  modbus: {{kind: modbus-tcp, endpoint: "tcp:{near}:interface=127.0.0.1", routes: {{default: bus}}}}'
+        device = f'{{endpoint: "tcp:127.0.0.1:{far.getHost().port}", timeout: 0.3, misses: 0}}'
+        log = await self.start(f"devices:\n  bus: {device}", gateway)
+        await programs.listening(near, log)
+        await deferToThread(self.poll, near)
+        self.assertEqual(sum(pdu[0] == 6 for pdu in Upstream.asked), 1)
+        await log.stop()
+
+    def poll(self, port: int) -> None:
+        client = ModbusTcpClient("127.0.0.1", port=port, timeout=5, retries=0)
+        self.assertTrue(client.connect())
+        connection = client.socket
+        for address in range(20):
+            self.assertEqual(client.read_holding_registers(address, count=1).registers, [address])
+        refused = client.write_register(7, 1)
+        self.assertEqual(refused.exception_code, 0x0B)
+        for address in range(20, 40):
+            self.assertEqual(client.read_holding_registers(address, count=1).registers, [address])
+        self.assertIs(client.socket, connection)
+        client.close()
 
 
 class SerialServerTests(BusCase):
