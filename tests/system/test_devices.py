@@ -209,7 +209,8 @@ class GatewayTests(BusCase):
         )
         self.addCleanup(far.stopListening)
         near = programs.free_port()
-        gateway = f'  modbus: {{kind: modbus-tcp, endpoint: "tcp:{near}:interface=127.0.0.1", routes: {{default: bus}}}}'
+        where = f'"tcp:{near}:interface=127.0.0.1"'
+        gateway = f"  modbus: {{kind: modbus-tcp, endpoint: {where}, routes: {{default: bus}}}}"
         device = f'{{endpoint: "tcp:127.0.0.1:{far.getHost().port}", timeout: 0.3, misses: 0}}'
         log = await self.start(f"devices:\n  bus: {device}", gateway)
         await programs.listening(near, log)
