@@ -300,7 +300,9 @@ class Judgement:
         It is what the unit said to this request: to an exchange that began
         when the request was sent, or that was young enough where it is allowed.
         """
-        since = asked.at - self._max_age if outcome.sent is None else outcome.sent
+        since = outcome.sent
+        if since is None:  # its age counts from its end
+            since = asked.at - self._max_age - (reply.ended - reply.began)
         said = [
             heard
             for heard in self._line.heard
