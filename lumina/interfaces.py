@@ -125,6 +125,8 @@ class Outcome(NamedTuple):  # one for each request: a tuple is made in a third o
 
     @ivar word: `ok`, or the word of the error.
     @ivar sent: when its first byte was handed to the line; `None`: never.
+    @ivar age: of a reply that was given from memory, the seconds since it had
+        come; `None`: it was not.
     """
 
     port: str
@@ -135,6 +137,7 @@ class Outcome(NamedTuple):  # one for each request: a tuple is made in a third o
     asked: float
     sent: float | None
     answered: float
+    age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +282,8 @@ class Traffic:
     @ivar failure_rate: the share of the requests that did not end `ok`, 0 to
         1; those that their askers withdrew are left out.
     @ivar shared: requests answered by the exchange of another one.
+    @ivar remembered: requests answered from memory, with a reply that had come before.
+    @ivar oldest: the greatest age of such a reply, in seconds.
     @ivar unknown: writes that were sent, and not confirmed.
     @ivar replies: exchanges that brought a sound reply, exceptions included.
     @ivar exceptions: how many of them refused, by exception code.
@@ -298,6 +303,8 @@ class Traffic:
     words: Mapping[str, int] = field(default_factory=dict)
     failure_rate: float = 0.0
     shared: int = 0
+    remembered: int = 0
+    oldest: float = 0.0
     unknown: int = 0
     exchanges: int = 0
     replies: int = 0

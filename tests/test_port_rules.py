@@ -263,6 +263,9 @@ class RecentTests(RulesCase):
         second = self.ask(client="other")
         self.assertEqual(self.successResultOf(second), self.successResultOf(first))
         self.nothing_sent()
+        ages = [outcome.age for outcome in self.seen.outcomes]
+        self.assertEqual(ages[0], None)
+        self.assertAlmostEqual(ages[1] or 0.0, 0.9, 1)
         pass_time(self.clock, 0.2)
         self.ask()
         self.sent()

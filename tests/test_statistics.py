@@ -152,6 +152,16 @@ class ExchangeTests(Case):
         traffic = self.unit(0).traffic
         self.assertEqual((traffic.exchanges, traffic.replies, traffic.timeouts), (1, 0, 0))
 
+    def test_remembered(self) -> None:
+        """
+        Replies given from memory are counted, with the age of the oldest.
+        """
+        for age in (0.2, 0.7, 0.1):
+            self.ended(OUTCOME._replace(sent=None, age=age))
+        self.ended(OUTCOME)
+        traffic = self.unit().traffic
+        self.assertEqual((traffic.remembered, traffic.oldest), (3, 0.7))
+
     def test_shared(self) -> None:
         """
         Requests that the exchange of another one answered are counted as shared.

@@ -1,6 +1,7 @@
 """The text front end, from a client's seat."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ from lumina.interfaces import (
     Traffic,
     UnitStatistics,
 )
-from lumina.modbus.pdu import ReadHoldingRegisters
+from lumina.modbus.pdu import ReadHoldingRegisters, Reply
 from lumina.readings import Point, Reading
 from lumina.testing import FakeBus, FakeOverview, site
 from tests.sockets import Socket
@@ -148,6 +149,17 @@ class AnswerTests(TextCase):
             self.client(lambda unit, request: GOOD, dialect=dialect)
             self.connection.dataReceived(name + READ)
             self.assertEqual(self.said(), line + b"\n")
+
+    def test_stamp_of_a_reply_that_is_remembered(self) -> None:
+        """
+        The stamp is the time at which the reply came, however long ago that was.
+        """
+        self.client(dialect="timestamped")
+        self.clock.advance(50.0)
+        self.connection.dataReceived(b"test" + READ)
+        asked = self.bus.asked[0]
+        asked.done.callback(Reply(asked.request, GOOD, 49.5, 49.75))
+        self.assertTrue(self.said().endswith(b":1732467889.8734\n"))
 
     def test_error(self) -> None:
         """
@@ -319,6 +331,25 @@ class PeopleTests(TextCase):
             ],
         )
         self.assertEqual(said, set())
+
+    def test_from_memory(self) -> None:
+        """
+        Where a port remembers replies, `stats` and `units` show how many were given so, and the oldest.
+        """
+        traffic = replace(TRAFFIC, remembered=5, oldest=0.4871)
+        self.overview = FakeOverview(
+            self.ports,
+            [PortStatistics("bus", traffic)],
+            [UnitStatistics("bus", 1, traffic), UnitStatistics("bus", 2, TRAFFIC)],
+        )
+        self.client()
+        self.connection.dataReceived(b"stats bus\n")
+        self.assertIn("  from memory  5 requests, 487 ms old at most\n", self.said().decode())
+        self.connection.dataReceived(b"units\n")
+        head, one, two = self.said().decode().splitlines()[:3]
+        place = head.index("from memory")
+        self.assertEqual(one[place:].split()[:3], ["5", "487", "ms"])
+        self.assertEqual(two[place:].split()[:3], ["0", "0", "ms"])
 
     def test_devices(self) -> None:
         """

@@ -182,7 +182,11 @@ class Requests:
             self._unsent(job)
         word = result.word if isinstance(result, LuminaError) else "ok"
         now = self._reactor.seconds()
-        self.publish(Outcome(self._port, job.unit, job.request, job.terms, word, job.asked, job.sent, now))
+        # What was never sent, and is answered all the same, is known from before.
+        age = now - result.ended if job.sent is None and isinstance(result, Reply) else None
+        self.publish(
+            Outcome(self._port, job.unit, job.request, job.terms, word, job.asked, job.sent, now, age)
+        )
         if job.is_over:
             return
         if isinstance(result, LuminaError):

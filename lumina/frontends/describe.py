@@ -99,6 +99,8 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
         "queue": f"{port.waiting} waiting now, {port.deepest} at most",
         "line busy": f"{_percent(port.busy_lately)} of the last minute, {_percent(port.busy)} of all time",
     }
+    if traffic.remembered:
+        rows["from memory"] = f"{traffic.remembered} requests, {_short(traffic.oldest)} old at most"
     rows["echo"] = {None: "not known yet", True: "yes", False: "no"}[status.echo]
     if status.echo_changes:
         rows["echo"] += f"; it has changed {status.echo_changes} times"
@@ -109,8 +111,14 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
 
 
 def _units(overview: Overview, port: str | None) -> list[str]:
+    units = overview.units(port)
+    remember = any(each.traffic.remembered for each in units)
     return _table(
-        ("port", "unit", "requests", "ok", "failed", "seen", "reply mean", "most", "state", "last error"),
+        (
+            *("port", "unit", "requests", "ok", "failed", "seen", "reply mean", "most"),
+            *(("from memory", "oldest") if remember else ()),
+            *("state", "last error"),
+        ),
         [
             (
                 each.port,
@@ -121,10 +129,11 @@ def _units(overview: Overview, port: str | None) -> list[str]:
                 "never" if each.seen is None else f"{_ago(each.seen)} ago",
                 _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
                 _if_any(each.traffic.reply_time, each.traffic.reply_time.most),
+                *((str(each.traffic.remembered), _short(each.traffic.oldest)) if remember else ()),
                 each.state or "-",
                 each.error or "-",
             )
-            for each in overview.units(port)
+            for each in units
         ],
     )
 

@@ -163,7 +163,9 @@ class TextConnection(Connection, LineReceiver):
     def _replied(self, reply: Reply, ask: Ask) -> None:
         frame = rtu.encode(ask.unit, reply.pdu) if reply.pdu else b""
         dialect = self._dialect_for(ask.id)
-        self._put(dialect.good(ask, frame, self._site.wall()), dialect.pause)
+        # A reply that was shared or remembered keeps the time at which it came.
+        age = max(0.0, self._site.reactor.seconds() - reply.ended) if reply.ended else 0.0
+        self._put(dialect.good(ask, frame, self._site.wall() - age), dialect.pause)
 
     def _failed(self, failure: Failure, ask: Ask) -> None:
         if self._parted:

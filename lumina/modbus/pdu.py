@@ -137,7 +137,7 @@ class Reply(NamedTuple):
 
     @ivar pdu: empty for a broadcast, which nobody answers.
     @ivar began: monotonic seconds when sending began.
-    @ivar ended: monotonic seconds when the last byte had come.
+    @ivar ended: monotonic seconds when the last byte had come; 0: nobody knows.
     """
 
     request: Request

@@ -82,7 +82,8 @@ class Tally:
         self.error = ""
         self.words: Counter[str] = Counter()
         self._verdicts: Counter[str] = Counter()
-        self._shared = self._unknown = 0
+        self._shared = self._unknown = self._remembered = 0
+        self._oldest = 0.0
         self._late = self._foreign = self._noise = self._stale = 0
         self._damaged = self._short = 0
         self._reply_time = Distribution()
@@ -93,6 +94,9 @@ class Tally:
         self.words[word] += 1
         if outcome.sent is not None:
             self._wait.add(outcome.sent - outcome.asked)
+        if outcome.age is not None:
+            self._remembered += 1
+            self._oldest = max(self._oldest, outcome.age)
         if word in ("ok", "cancelled"):
             return
         self.error = word
@@ -123,6 +127,8 @@ class Tally:
         self._verdicts.update(other._verdicts)
         self._shared += other._shared
         self._unknown += other._unknown
+        self._remembered += other._remembered
+        self._oldest = max(self._oldest, other._oldest)
         self._late += other._late
         self._foreign += other._foreign
         self._noise += other._noise
@@ -145,6 +151,8 @@ class Tally:
             words=dict(self.words),
             failure_rate=(lasting - self.words["ok"]) / lasting if lasting else 0.0,
             shared=self._shared,
+            remembered=self._remembered,
+            oldest=self._oldest,
             unknown=self._unknown,
             exchanges=self._verdicts.total(),
             replies=self._verdicts["ok"] + sum(exceptions.values()),
