@@ -35,7 +35,8 @@ setup(
             "modbus_tk>=1.1,<2",
             "setuptools>=64",
             "wheel>=0.38",
-        ]
+        ],
+        "bench": ["pymodbus>=3.16,<4", "pyModbusTCP>=0.3,<1", "uModbus>=1,<2"],
     },
     entry_points={"console_scripts": ["lumina = lumina.cli.main:main"]},
     zip_safe=False,

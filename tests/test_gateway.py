@@ -1,10 +1,7 @@
 """The Modbus TCP front end, from a client's seat."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -26,12 +23,11 @@ from lumina.errors import (
     Suspended,
 )
 from lumina.frontends.connection import UNREAD
-from lumina.frontends.framings import RTU
 from lumina.frontends.gateway import GatewayFactory
 from lumina.frontends.priorities import Priorities
 from lumina.frontends.serving import KEPT, LOG_PACE, Requests, Serving
 from lumina.interfaces import Asker, Bus, Priority, Terms
-from lumina.modbus import mbap, rtu
+from lumina.modbus import mbap
 from lumina.modbus.pdu import (
     MaskWriteRegister,
     Opaque,
@@ -41,7 +37,6 @@ from lumina.modbus.pdu import (
     WriteCoils,
     WriteRegister,
 )
-from lumina.simulator.faults import Effect, Fault, Faults, When
 from lumina.testing import FakeBus, FakeOverview, site
 from tests.sockets import Socket
 
@@ -508,217 +503,3 @@ class LimitTests(GatewayCase):
         self.successResultOf(closed)
         self.assertEqual(len(self.bus.asked), 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-
-
-class RTUTests(GatewayCase):
-    def setUp(self) -> None:
-        self.serve(framing=RTU)
-
-    def test_answer(self) -> None:
-        """
-        An RTU frame is answered with one.
-        """
-        self.ask(rtu.encode(7, READ))
-        self.bus.asked[0].reply(GOOD)
-        self.assertSays(rtu.encode(7, GOOD))
-
-    def test_any_pieces(self) -> None:
-        """
-        Frames are understood wherever the stream is cut.
-        """
-        self.serve(lambda unit, request: GOOD, framing=RTU)
-        stream = rtu.encode(1, READ) + rtu.encode(2, READ)
-        for cut in range(1, len(stream)):
-            self.ask(stream[:cut])
-            self.ask(stream[cut:])
-            self.assertSays(rtu.encode(1, GOOD), rtu.encode(2, GOOD))
-
-    def test_unknown_function(self) -> None:
-        """
-        A frame of an unknown function is told by its CRC.
-        """
-        self.ask(rtu.encode(1, b"\x41\1\2\3"))
-        self.assertEqual(self.bus.asked[0].request, Opaque(b"\x41\1\2\3"))
-
-    def test_damaged(self) -> None:
-        """
-        A frame whose CRC does not fit is passed over, and so is noise; what follows is understood.
-        """
-        damaged = rtu.encode(1, READ)[:-1] + b"\0"
-        for noise in (damaged, b"\0", b"\xff" * 40, rtu.encode(1, READ)[:5]):
-            self.serve(lambda unit, request: GOOD, framing=RTU)
-            self.ask(noise)
-            self.assertSays()
-            self.ask(rtu.encode(2, READ))
-            self.clock.advance(5)
-            self.ask(rtu.encode(3, READ))
-            self.assertEqual(self.said()[-7:], rtu.encode(3, GOOD))
-            self.assertTrue(self.socket.is_open)
-
-    def test_asks_anew(self) -> None:
-        """
-        A client that asks anew gets the answer to that, and none to what it asked before.
-        """
-        self.ask(rtu.encode(1, READ))
-        self.ask(rtu.encode(2, READ))
-        self.assertEqual(len(self.bus.withdrawn), 1)
-        self.assertSays()
-        self.bus.asked[1].reply(GOOD)
-        self.assertSays(rtu.encode(2, GOOD))
-
-
-class FaultTests(GatewayCase):
-    def rule(self, effect: Effect, **when: Any) -> None:
-        """Serve, with one rule."""
-        clock = Clock()
-        self.serve(lambda unit, request: GOOD, faults=Faults([Fault(When(**when), effect)], clock.seconds))
-
-    def test_transaction(self) -> None:
-        """
-        An answer can have the transaction id of another request.
-        """
-        self.rule(Effect(transaction=1), every=2)
-        self.ask(adu(0xFFFF, 1, READ), adu(0xFFFF, 1, READ))
-        self.assertSays(adu(0xFFFF, 1, GOOD), adu(0, 1, GOOD))
-
-    def test_close(self) -> None:
-        """
-        A connection can be closed after an answer, or in place of it.
-        """
-        for lost, said in (("", adu(1, 1, GOOD)), ("reply", b"")):
-            self.rule(Effect(close=True, lost=lost))  # type: ignore[arg-type]
-            self.ask(adu(1, 1, READ))
-            self.assertSays(said)
-            self.assertTrue(self.socket.disconnecting)
-
-    def test_pieces(self) -> None:
-        """
-        An answer can come byte by byte.
-        """
-        self.rule(Effect(pieces=(1,), pause=(0.1, 0.1)))
-        self.ask(adu(1, 1, READ))
-        self.assertSays(b"\0")
-        self.clock.advance(0.1)
-        self.assertSays(b"\1")
-        for _ in range(20):
-            self.clock.advance(0.1)
-        self.assertSays(adu(1, 1, GOOD)[2:])
-
-    def test_delay(self) -> None:
-        """
-        An answer can be late, and the next of that unit waits for it; other units do not.
-        """
-        self.rule(Effect(delay=(2, 2)), times=1)
-        self.ask(adu(1, 1, READ), adu(2, 1, READ), adu(3, 2, READ))
-        self.assertSays(adu(3, 2, GOOD))
-        self.clock.advance(2)
-        self.assertSays(adu(1, 1, GOOD), adu(2, 1, GOOD))
-
-    def test_refused(self) -> None:
-        """
-        A unit can refuse, or not hear what it is asked: then nothing happens.
-        """
-        for effect, said in (
-            (Effect(exception=6), adu(1, 1, "83 06")),
-            (Effect(lost="request"), b""),
-        ):
-            self.rule(effect)
-            self.ask(adu(1, 1, READ))
-            self.assertSays(said)
-            self.assertEqual(self.bus.asked, [])
-
-    def test_twice(self) -> None:
-        """
-        An answer can come twice.
-        """
-        self.rule(Effect(again=(0.5, 0.5)))
-        self.ask(adu(1, 1, READ))
-        self.assertSays(adu(1, 1, GOOD))
-        self.clock.advance(0.5)
-        self.assertSays(adu(1, 1, GOOD))
-
-    def test_client_leaves(self) -> None:
-        """
-        Nothing is left to do for a client that has left.
-        """
-        self.rule(Effect(delay=(2, 2)))
-        self.ask(adu(1, 1, READ)[:3])
-        self.ask(adu(1, 1, READ)[3:])
-        self.lost()
-        self.clock.advance(2)
-        self.assertSays()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_rtu(self) -> None:
-        """
-        With RTU frames a CRC can be wrong.
-        """
-        faults = Faults([Fault(When(), Effect(bad_crc=True))], Clock().seconds)
-        self.serve(lambda unit, request: GOOD, framing=RTU, faults=faults)
-        self.ask(rtu.encode(1, READ))
-        self.assertSays(rtu.encode(1, GOOD)[:-1] + bytes((rtu.encode(1, GOOD)[-1] ^ 0xFF,)))
-
-
-unit_ids = st.integers(0, 255)
-pdus = st.binary(min_size=1, max_size=253)
-
-
-def echoing(unit: int, request: Request) -> bytes:
-    """A bus that answers some, refuses others, and is silent to the rest."""
-    if unit % 3 == 0:
-        raise NoReply("nothing came")
-    if unit % 3 == 1:
-        raise ExceptionReply(request.function, 2)
-    return request.encode()[:200]
-
-
-class AnyBytesTests(GatewayCase):
-    streams = st.lists(
-        st.one_of(
-            st.binary(max_size=300),
-            st.builds(
-                mbap.encode, st.integers(0, 0xFFFF), st.integers(0, 255), st.binary(min_size=1, max_size=253)
-            ),
-            st.builds(rtu.encode, unit_ids, pdus),
-            st.just(adu(1, 2, READ)),
-        ),
-        max_size=8,
-    )
-
-    @settings(deadline=None, max_examples=200)
-    @given(streams, st.lists(st.integers(1, 300), min_size=1, max_size=8), st.booleans(), st.booleans())
-    def test_any_bytes(self, stream: list[bytes], sizes: list[int], is_rtu: bool, at_once: bool) -> None:
-        """
-        Whatever comes, in whatever pieces: nothing escapes, what is answered is well formed, and
-        another client is not disturbed.
-        """
-        options: dict[str, Any] = {"framing": RTU} if is_rtu else {}
-        self.serve(echoing if at_once else None, **options)
-        other, _ = self.connect()
-        data = b"".join(stream)
-        turn = 0
-        while data and self.socket.is_open:
-            size = sizes[turn % len(sizes)]
-            self.ask(data[:size])
-            data, turn = data[size:], turn + 1
-            self.clock.advance(0.01)
-        for asked in self.bus.asked + self.device.asked:
-            if not asked.done.called:
-                asked.reply(bytes((asked.request.function, 0)))
-        self.assertWellFormed(self.said(), is_rtu)
-        asked_before = len(self.bus.asked)
-        other.dataReceived(rtu.encode(2, READ) if is_rtu else adu(7, 2, READ))
-        self.assertEqual(len(self.bus.asked), asked_before + 1)
-        self.lost()
-        self.assertFalse([call for call in self.clock.getDelayedCalls() if call.getTime() < 3600])
-
-    def assertWellFormed(self, said: bytes, is_rtu: bool) -> None:
-        """What was said is whole answers and nothing else."""
-        if is_rtu:
-            return
-        frames = mbap.Frames()
-        answers: Sequence[mbap.ADU] = frames.received(said)
-        self.assertFalse(frames)
-        self.assertEqual(frames.alien, 0)
-        for answer in answers:
-            self.assertTrue(answer.pdu[0] < 0x80 or len(answer.pdu) == 2, answer)

@@ -11,27 +11,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lumina.errors import ExceptionReply, LuminaError, NoReply, QueueFull
 from lumina.frontends.askers import asker_of
-from lumina.frontends.connection import Connection, ConnectionFactory, MakeAsker
+from lumina.frontends.connection import ConnectionFactory, MakeAsker
 from lumina.frontends.framings import Frame
 from lumina.frontends.listening import listening
 from lumina.frontends.mischief import Mischief
 from lumina.frontends.prompt import writer
 from lumina.frontends.serving import BrokenStreams, Requests, Serving
+from lumina.frontends.stream import FramedConnection
 from lumina.frontends.underway import Slot, UnderWay
 from lumina.interfaces import Priority, Site, Terms
 from lumina.modbus import pdu
-from lumina.modbus.mbap import LyingLength
 from lumina.modbus.pdu import Reply, Request
-
-#: Frames between two looks at the clock, and seconds of work, for one connection in one turn.
-TURN_FRAMES, TURN_SECONDS = 32, 0.001
 
 _BROADCAST = 0
 
@@ -39,10 +35,8 @@ _BROADCAST = 0
 _NOT_YET = Terms()
 
 
-class GatewayConnection(Connection):
+class GatewayConnection(FramedConnection):
     """One client."""
-
-    read_limit = 2048
 
     _log = Logger()
 
@@ -59,29 +53,23 @@ class GatewayConnection(Connection):
     ) -> None:
         """
         @param requests: those that all connections have asked.
-        @param broken: what no request can be found in is reported there.
         @param priority: the class of this client's requests.
         """
-        super().__init__(site, name, peer, serving.idle, make_asker)
-        self._seconds = site.reactor.seconds
+        super().__init__(
+            site, name, peer, serving.idle, serving.framing(), serving.frame_timeout, broken, make_asker
+        )
         self._serving = serving
         self._routes = serving.routes
         self._quick = serving.quick
         self._faults = serving.faults
-        self._framing = serving.framing()
-        self._received = self._framing.received
         self._encode = self._framing.encode
         self._requests = requests
-        self._broken = broken
         self._priority = priority
         self._terms = _NOT_YET
         self._under_way = UnderWay(self._deliver)
         self._mischief = Mischief(self._reactor, self._write)
-        self._rest: list[Frame] = []
         self._answers: list[bytes] = []
         self._gathering = False
-        self._began: float | None = None
-        self._partial: IDelayedCall | None = None
 
     # From the transport.
 
@@ -90,105 +78,17 @@ class GatewayConnection(Connection):
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._rest.clear()
         self._mischief.stop()
-        if self._partial is not None:
-            self._partial.cancel()
-            self._partial = None
         super().connectionLost(reason)
-
-    def dataReceived(self, data: bytes) -> None:
-        if self._leaving:
-            return
-        self._heard = now = self._seconds()
-        try:
-            frames = self._received(data)
-        except LyingLength as lie:
-            self._take(lie.before, now)
-            self._break_off(str(lie))
-            return
-        if frames:
-            self._take(frames, now)
-        if self._framing.rest:
-            self._await_rest(now, bool(frames))
-        else:
-            self._began = None
-
-    # Frames that come in part, or broken.
-
-    def _await_rest(self, now: float, is_new: bool) -> None:
-        if is_new or self._began is None:
-            self._began = now
-        if self._partial is None:
-            self._partial = self._reactor.callLater(self._serving.frame_timeout, self._overdue)
-
-    def _overdue(self) -> None:
-        self._partial = None
-        if self._began is None or self._leaving:
-            return
-        left = self._began + self._serving.frame_timeout - self._seconds()
-        if left > 0:
-            self._partial = self._reactor.callLater(left, self._overdue)
-            return
-        self._began = None
-        if why := self._framing.overdue():
-            self._break_off(why)
-
-    def _break_off(self, why: str) -> None:
-        """Nothing more can be understood; what is under way is still answered."""
-        self._broken.note(self._status.peer, why)
-        self._still_sending = True
-        self._leave()
 
     # Requests.
 
-    def _take(self, frames: Sequence[Frame], now: float) -> None:
-        if self._terms is _NOT_YET:
-            self._terms = Terms(
-                client=self._status.name,
-                priority=self._priority,
-                patience=self._serving.patience,
-                asker=self._asker,
-            )
-        if self._rest:
-            self._rest += frames
-            return
-        self._gathering = True
-        try:
-            if len(frames) <= TURN_FRAMES:
-                self._ask_all(frames)
-            else:
-                self._ask_in_turns(frames, now)
-        finally:
-            self._gathering = False
-        if self._answers:
-            answers = b"".join(self._answers)
-            self._answers.clear()
-            if not self._parted:
-                self._send(answers)
-
-    def _ask_in_turns(self, frames: Sequence[Frame], now: float) -> None:
-        for start in range(0, len(frames), TURN_FRAMES):
-            if start and self._seconds() - now >= TURN_SECONDS:
-                self._rest = [*frames[start:]]
-                self._brakes.put_on("turn")
-                self._reactor.callLater(0, self._go_on)
-                break
-            self._ask_all(frames[start : start + TURN_FRAMES])
-
-    def _go_on(self) -> None:
-        """Take what was left for this turn of the reactor."""
-        rest, self._rest = self._rest, []
-        if rest and not self._parted:
-            self._take(rest, self._seconds())
-        if not self._rest:
-            self._brakes.take_off("turn")
-            if self._leaving:
-                self._part_when_done()
-
     def _ask_all(self, frames: Sequence[Frame]) -> None:
+        if self._terms is _NOT_YET:
+            self._terms = self._own_terms()
         routes, known, terms = self._quick, self._requests.get, self._terms
         answers, encode, waiting = self._answers, self._encode, self._asked
+        self._gathering = True
         for transaction, unit, body in frames:
             route, request = routes[unit], known(body)
             if route is None or request is None or waiting:
@@ -201,6 +101,22 @@ class GatewayConnection(Connection):
                 slot = Slot(transaction, unit, body, None)
                 self._under_way.enter(slot, route[0])
                 self._await(asked, slot, request)
+        self._gathering = False
+
+    def _flush(self) -> None:
+        if self._answers:
+            answers = b"".join(self._answers)
+            self._answers.clear()
+            if not self._parted:
+                self._send(answers)
+
+    def _own_terms(self) -> Terms:
+        return Terms(
+            client=self._status.name,
+            priority=self._priority,
+            patience=self._serving.patience,
+            asker=self._asker,
+        )
 
     def _ask_with_care(self, transaction: int, unit: int, body: bytes) -> None:
         if not self._framing.pipelines:
@@ -299,13 +215,8 @@ class GatewayConnection(Connection):
         elif not self._parted:
             self._send(data)
 
-    # What connections of all kinds do in their own way.
-
-    def _close_input(self) -> None:
-        self._began = None
-
     def _is_due(self) -> bool:
-        return bool(self._asked or self._rest or self._answers or self._under_way or self._mischief)
+        return super()._is_due() or bool(self._answers or self._under_way or self._mischief)
 
 
 class GatewayFactory(ConnectionFactory):

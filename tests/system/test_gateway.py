@@ -1,0 +1,131 @@
+"""Modbus TCP over real sockets: clients that read slowly, and clients that send anything."""
+
+from random import Random
+from time import monotonic
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from lumina.modbus import mbap
+from lumina.modbus.pdu import ReadHoldingRegisters
+from tests.system import programs
+
+CONFIGURATION = """\
+simulators: {{plant: {{preset: basic}}}}
+listen:
+  modbus: {{kind: modbus-tcp, endpoint: "tcp:{port}", routes: {{default: plant}}}}
+  rtu: {{kind: rtu-tcp, endpoint: "tcp:{other}", routes: {{default: plant}}}}
+"""
+READ = ReadHoldingRegisters(0, 100).encode()
+ANSWER = bytes((3, 200)) + b"".join(each.to_bytes(2, "big") for each in range(100))
+
+#: Requests of the client that reads slowly: their answers are far more than the system holds.
+MANY = 60_000
+
+#: Seconds of any bytes.
+FUZZ = 4.0
+REQUESTS = 100
+
+
+class Client(Protocol):
+    """A connection that keeps what comes."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.came = bytearray()
+        self.wanted = 0
+        self.there: Deferred[None] = Deferred()
+        self.is_open = True
+
+    def dataReceived(self, data: bytes) -> None:
+        self.came += data
+        if self.wanted and len(self.came) >= self.wanted:
+            self.wanted = 0
+            self.there.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.is_open = False
+
+    def bytes(self, count: int) -> "Deferred[None]":
+        """Wait for so many in all."""
+        self.wanted, self.there = count, Deferred()
+        self.dataReceived(b"")
+        return self.there.addTimeout(programs.PATIENCE, reactor)
+
+
+class GatewayTests(TestCase):
+    timeout = 60
+
+    async def serve(self) -> tuple[programs.Program, int, int]:
+        """A running lumina, and its two ports."""
+        port, other = programs.free_port(), programs.free_port()
+        program = await programs.lumina(self, CONFIGURATION.format(port=port, other=other), port, other)
+        return program, port, other
+
+    async def connect(self, port: int) -> Client:
+        client = Client()
+        await connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", port), client)
+        self.addCleanup(client.transport.abortConnection)
+        return client
+
+    async def test_slow_reader(self) -> None:
+        """
+        A client that asks without reading loses no answer, once it reads, and gets them in order.
+        """
+        _, port, _ = await self.serve()
+        client = await self.connect(port)
+        client.transport.pauseProducing()
+        client.transport.write(b"".join(mbap.encode(each % 65536, 1, READ) for each in range(MANY)))
+        await deferLater(reactor, 0.5)
+        client.transport.resumeProducing()
+        await client.bytes(MANY * (7 + len(ANSWER)))
+        for place, answer in enumerate(mbap.Frames().received(bytes(client.came))):
+            self.assertEqual(answer, (place % 65536, 1, ANSWER))
+
+    async def test_any_bytes(self) -> None:
+        """
+        Whatever some clients send, in whatever pieces: one beside them is answered, and the
+        log has no traceback.
+        """
+        program, port, other = await self.serve()
+        honest = await self.connect(port)
+        random = Random(20261125)
+        until = monotonic() + FUZZ
+        fuzzers: list[Client] = []
+        asked = 0
+        while monotonic() < until:
+            fuzzers = [each for each in fuzzers if each.is_open]
+            while len(fuzzers) < 8:
+                fuzzers.append(await self.connect(random.choice((port, other))))
+            for each in fuzzers:
+                each.transport.write(anything(random))
+                if random.random() < 0.02:
+                    each.transport.loseConnection()
+            honest.transport.write(mbap.encode(asked % 65536, 1, READ))
+            asked += 1
+            await honest.bytes(asked * (7 + len(ANSWER)))
+        self.assertGreater(asked, REQUESTS)
+        self.assertEqual(await program.stop(), 0)
+        self.assertNotIn("Traceback", program.output)
+
+
+def anything(random: Random) -> bytes:
+    """Bytes that may begin like a request, be one, or not at all."""
+    pdu = random.randbytes(random.randrange(1, 254))
+    short = bytes((random.randrange(256),)) + random.randbytes(4)
+    return random.choice(
+        (
+            random.randbytes(random.randrange(1, 400)),
+            mbap.encode(random.randrange(65536), random.randrange(256), pdu),
+            mbap.encode(1, 1, READ)[: random.randrange(1, 13)],
+            mbap.encode(1, 1, short) * random.randrange(1, 20),
+            b"\1" + READ + random.randbytes(2),
+        )
+    )
