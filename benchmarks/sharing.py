@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -448,7 +448,13 @@ async def share(bench: Bench, sizes: Sequence[int], seconds: float) -> None:
     answers = await together(asks, wants, until)
     counts = Counter(answer.client for answer in good(within(answers, begin, until, numbers)))
     times = [counts[number] * cost(8, 5 + 2 * sizes[number % len(sizes)], FAST_LINE) for number in numbers]
-    cells = (f"{min(times) / max(times):.2f}", f"{min(counts.values()) / max(counts.values()):.2f}")
+    report = bench.report()
+    held = held_by_unit(report, begin, until).values()
+    cells = (
+        f"{min(held) / max(held):.2f}",
+        f"{min(times) / max(times):.2f}",
+        f"{min(counts.values()) / max(counts.values()):.2f}",
+    )
     least = f"{100 * sum(times) / seconds:.1f} %"
     line(
         bench.system,
@@ -458,8 +464,17 @@ async def share(bench: Bench, sizes: Sequence[int], seconds: float) -> None:
         min(counts.values()),
         waits(answers),
         bad(answers),
-        late(bench.report()),
+        late(report),
     )
+
+
+def held_by_unit(report: dict[str, Any], begin: float, until: float) -> dict[int, float]:
+    """Seconds for which exchanges with each unit have held the line: until the next request began."""
+    held: dict[int, float] = defaultdict(float)
+    for frame, (began, after) in zip(report["frames"], pairwise(report["begins"]), strict=False):
+        if begin <= began < until:
+            held[int(frame[:2], 16)] += after - began
+    return held
 
 
 def part_shares(systems: Sequence[str], seconds: float) -> None:
@@ -467,6 +482,7 @@ def part_shares(systems: Sequence[str], seconds: float) -> None:
         "through",
         "registers asked for",
         "least over most bus time",
+        "at the least cost",
         "by count",
         "of the limit",
         "fewest answers",
