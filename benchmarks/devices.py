@@ -12,6 +12,7 @@ that takes 50 ms.
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import subprocess
@@ -86,7 +87,7 @@ class Meter:
 
 
 def lumina(port: int, devices: int, cycles: int, registers: int) -> None:
-    """Ask through lumina's devices, watched as in the service."""
+    """Ask through lumina's devices, watched and collected as in the service."""
     from twisted.internet import defer, task
     from twisted.internet.endpoints import clientFromString
 
@@ -94,10 +95,12 @@ def lumina(port: int, devices: int, cycles: int, registers: int) -> None:
     from lumina.bus.tcp import Device
     from lumina.interfaces import Terms
     from lumina.modbus.pdu import ReadHoldingRegisters
+    from lumina.tap import COLLECTOR
     from lumina.watch.overview import LiveOverview
 
     async def run(reactor: Any) -> None:
         reactor.seconds = time.monotonic
+        gc.set_threshold(*COLLECTOR)
         overview = LiveOverview(reactor.seconds)
         buses = []
         for number in range(devices):

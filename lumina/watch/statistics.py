@@ -106,15 +106,17 @@ class Tally:
     def exchange(self, exchange: Exchange) -> None:
         verdict = exchange.verdict
         self._verdicts[verdict] += 1
-        self._shared += max(0, exchange.served - 1)
-        self._foreign += len(exchange.foreign)
-        self._noise += exchange.noise
-        self._stale += exchange.stale
-        self._damaged += exchange.damaged
         if verdict == "ok" or verdict.startswith(_EXCEPTION):
             self.seen = exchange.last
             self._reply_time.add(_reply_time(exchange))
-        self._short += exchange.short
+        if exchange.served > 1:
+            self._shared += exchange.served - 1
+        if exchange.foreign or exchange.noise or exchange.stale or exchange.damaged or exchange.short:
+            self._foreign += len(exchange.foreign)
+            self._noise += exchange.noise
+            self._stale += exchange.stale
+            self._damaged += exchange.damaged
+            self._short += exchange.short
 
     def late(self, seen: float) -> None:
         """A reply of this unit came too late."""
