@@ -180,6 +180,35 @@ class ConnectionTests(DeviceCase):
         self.successResultOf(done)
         self.assertEqual(self.line.opened, 2)
 
+    def test_idle_after_a_loss(self) -> None:
+        """
+        A connection that was lost leaves no watch behind: the next is closed by its own.
+        """
+        self.device(idle=10.0)
+        for _ in range(5):
+            self.ask()
+            self.answer(self.one())
+            self.clock.advance(1)
+            self.line.unplug()
+            self.clock.advance(FIRST_PAUSE)
+        self.assertEqual(len([call for call in self.clock.getDelayedCalls() if call.getTime() > 6.5]), 1)
+        self.clock.pump([5, 5, 5])
+        self.assertFalse(self.line.is_open)
+
+    def test_closed_by_the_device_while_idle(self) -> None:
+        """
+        A device that closes connections which nobody uses is not thought to be away: what is
+        asked then waits for the next connection.
+        """
+        self.device()
+        for _ in range(8):
+            self.clock.advance(LAST_PAUSE)
+            self.line.unplug()
+            done = self.ask(patience=0.01)
+            self.clock.advance(0.01)
+            self.failureResultOf(done, Expired)
+            self.clock.advance(FIRST_PAUSE)
+
 
 @implementer(IStreamClientEndpoint)
 class Slow:

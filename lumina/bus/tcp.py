@@ -74,6 +74,7 @@ class Device(Service):
         self._state, self._reason = "closed", "not connected yet"
         self._hopeful = self._troubled = True
         self._last_id = 0
+        self._opened = 0.0
         self._asleep: Deferred[None] | None = None
         self._idling: IDelayedCall | None = None
         self._interruptible: Deferred[Any] | None = None
@@ -151,8 +152,8 @@ class Device(Service):
                 self._open(pipeline)
                 reason = await pipeline.lost
                 self._last_id = pipeline.last_id
-                self._hopeful = pipeline.heard or self._asleep is not None
-                if pipeline.heard:
+                self._hopeful = self._proven(pipeline) or self._asleep is not None
+                if self._hopeful:
                     pause = FIRST_PAUSE
                 expected = self._hopeful and not pipeline.interrupted
                 self._closed(reason or "the device has closed the connection", expected)
@@ -163,6 +164,11 @@ class Device(Service):
                     break
                 pause = min(2 * pause, LAST_PAUSE)
         self._state, self._reason = "closed", "lumina is stopping"
+
+    def _proven(self, pipeline: Pipeline) -> bool:
+        """Whether a connection that is lost was a good one, so that there will be another."""
+        lasted = self._reactor.seconds() - self._opened
+        return pipeline.heard or (lasted >= LAST_PAUSE and not pipeline.interrupted)
 
     async def _wanted(self) -> None:
         """Wait until somebody asks, if the connection was closed because nobody did."""
@@ -199,12 +205,13 @@ class Device(Service):
             self._say("info", "connected")
             self._troubled = False
         self._units.reconnected(self._reactor.seconds())
-        self._dispatch.used = self._reactor.seconds()
+        self._dispatch.used = self._opened = self._reactor.seconds()
         self._watch_idleness()
         self._dispatch.pump()
 
     def _lost(self, reason: str) -> str:
         self._dispatch.pipeline = None
+        self._stop_watching()
         return reason
 
     def _closed(self, reason: str, expected: bool) -> None:
@@ -234,17 +241,17 @@ class Device(Service):
             self._dispatch.used = max(self._dispatch.used, self._reactor.seconds() - self._settings.idle / 2)
             self._watch_idleness()
 
+    def _stop_watching(self) -> None:
+        if self._idling is not None:
+            self._idling.cancel()
+            self._idling = None
+
     def _close_when_done(self) -> None:
-        if (
-            self._entrance.shut
-            and self._dispatch.pipeline is not None
-            and not self._dispatch.pipeline.flights
-        ):
+        pipeline = self._dispatch.pipeline
+        if self._entrance.shut and pipeline is not None and not pipeline.flights:
             self._close()
 
     def _close(self) -> None:
-        if self._idling is not None and self._idling.active():
-            self._idling.cancel()
         if self._dispatch.pipeline is not None:
             self._dispatch.pipeline.close()
 
