@@ -15,9 +15,11 @@ from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.values import Format
 from lumina.simulator.bank import Bank
 from lumina.simulator.memory import Signal
-from lumina.simulator.process import Constant, Counter, Moment, Ramp, Uniform
+from lumina.simulator.moment import Moment
+from lumina.simulator.nature import Nature
+from lumina.simulator.process import Constant, Counter, Ramp, Uniform
 from lumina.simulator.tables import bits, registers
-from lumina.simulator.unit import Nature, Unit
+from lumina.simulator.unit import Unit
 from lumina.testing import FakeWatcher
 
 EVERYTHING: list[Request] = [

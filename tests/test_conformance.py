@@ -14,8 +14,9 @@ from lumina.modbus import mbap, rtu
 from lumina.modbus.pdu import reply_size, request_size
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files, Queues
+from lumina.simulator.nature import Nature
 from lumina.simulator.tables import bits, registers
-from lumina.simulator.unit import Nature, Unit
+from lumina.simulator.unit import Unit
 from lumina.testing import site
 from tests.conformance import Case, cases
 

@@ -260,6 +260,18 @@ class RestartTests(SynchronousTestCase):
         error = self.assertRaises(StartRefused, self.start)
         self.assertIn("plant.saved cannot be read: Is a directory", str(error))
 
+    def test_no_place_for_a_file(self) -> None:
+        """
+        A file in a directory that is not there ends the start, and not only when something is written.
+        """
+        self.saved = "/nonexistent/plant.saved"
+        error = self.assertRaises(StartRefused, self.start)
+        self.assertEqual(
+            str(error),
+            "lumina: simulators.plant: /nonexistent/plant.saved cannot be written: "
+            "/nonexistent is no directory that lumina may write to",
+        )
+
 
 class MissingTests(SynchronousTestCase):
     def setUp(self) -> None:

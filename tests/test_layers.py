@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent / "lumina"
 
 LOW = {"errors", "modbus"}
 SEAMS = LOW | {"interfaces", "readings"}
-DECLARATIONS = {"simulator.faults", "simulator.process"}
+DECLARATIONS = {"simulator.faults", "simulator.process", "simulator.moment"}
 UNDER_CONFIG = SEAMS | {"commands", "access", "plugins"} | DECLARATIONS
 ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
 

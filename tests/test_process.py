@@ -7,19 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.simulator.process import (
-    Constant,
-    Counter,
-    Lag,
-    Moment,
-    Process,
-    Product,
-    Ramp,
-    Rate,
-    Sine,
-    Uniform,
-    Walk,
-)
+from lumina.simulator.moment import Moment
+from lumina.simulator.process import Constant, Counter, Lag, Process, Product, Ramp, Rate, Sine, Uniform, Walk
 
 SEEDS = st.integers(-(2**40), 2**40)
 TIMES = st.floats(0, 1e8)

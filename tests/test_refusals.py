@@ -11,9 +11,10 @@ from lumina.modbus.pdu import RecordData, RecordRange, Reply, Request
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files, Queues
 from lumina.simulator.memory import Signal
+from lumina.simulator.nature import Nature
 from lumina.simulator.process import Ramp
 from lumina.simulator.tables import BitsOf, Table, bits, registers
-from lumina.simulator.unit import Nature, Unit
+from lumina.simulator.unit import Unit
 
 #: Addresses within the tables, at their edges, in their holes, and beyond.
 NEAR = st.integers(0, 14) | st.integers(96, 115) | st.sampled_from((65534, 65535))

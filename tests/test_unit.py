@@ -9,8 +9,9 @@ from lumina.modbus.identity import Identity, ServerId
 from lumina.modbus.pdu import Diagnostics, RecordData, RecordRange, Request
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files, Queues
+from lumina.simulator.nature import Nature
 from lumina.simulator.tables import BitsOf, Table, bits, registers
-from lumina.simulator.unit import Nature, Unit
+from lumina.simulator.unit import Unit
 
 #: The counters of function 08, by what they count.
 MESSAGES, ERRORS, EXCEPTIONS, ADDRESSED, SILENT, NEGATIVE, BUSY, OVERRUN = range(0x0B, 0x13)

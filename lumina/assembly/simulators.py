@@ -1,5 +1,6 @@
 """From configured simulators to buses, and to the files that they keep."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,10 @@ def _saved(made: Bank) -> Callable[[], bytes]:
 
 
 def _keeper(parts: Parts, path: str, take: Callable[[], Callable[[], bytes]]) -> Keeper:
+    """@raise ConfigError: there is no place for the file."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path} cannot be written: {folder} is no directory that lumina may write to")
     reactor = parts.reactor
     keeper = Keeper(
         path, take, reactor, lambda write: deferToThreadPool(reactor, reactor.getThreadPool(), write)

@@ -12,9 +12,10 @@ from lumina.modbus.request import pack
 from lumina.simulator import process
 from lumina.simulator.files import Files, Queues
 from lumina.simulator.memory import Memory, Signal
+from lumina.simulator.nature import Nature
 from lumina.simulator.process import Process
 from lumina.simulator.tables import AnyTable, BitsOf, Table
-from lumina.simulator.unit import Nature, Unit
+from lumina.simulator.unit import Unit
 
 
 def unit(address: int, device: Device) -> Unit:

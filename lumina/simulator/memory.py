@@ -13,7 +13,8 @@ from math import floor
 
 from lumina.modbus.request import pack, unpack
 from lumina.modbus.values import Format
-from lumina.simulator.process import NOTHING, Moment, Past, Process, followed
+from lumina.simulator.moment import NOTHING, Moment, Past
+from lumina.simulator.process import Process, followed
 
 #: How often in a second what moves steadily is computed anew; a power of two, so that it is exact.
 FRESH = 16

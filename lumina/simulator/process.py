@@ -16,54 +16,16 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lumina.modbus.values import Format
+from lumina.simulator.moment import Moment
 
 #: How far a lag looks back, in time constants, and in how many steps each.
 _MEMORY, _STEPS = 8, 4
 
 #: The steepest slope of `_smooth`.
 _STEEPEST = 1.5
-
-
-class Past(Protocol):
-    """
-    What registers of the same unit have held. All times are seconds since the
-    simulation began.
-    """
-
-    def held(self, table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
-        """What `count` registers held at a time; those that move, as they were then."""
-
-    def changed(self, table: str, address: int, count: int, since: float) -> Sequence[float] | None:
-        """When they were written after `since`, in order; `None`: they move."""
-
-
-class _Nothing:
-    """The past where there are no registers: all of them hold 0."""
-
-    def held(self, table: str, address: int, count: int, elapsed: float) -> Sequence[int]:
-        return (0,) * count
-
-    def changed(self, table: str, address: int, count: int, since: float) -> Sequence[float]:
-        return ()
-
-
-NOTHING = _Nothing()
-
-
-class Moment(NamedTuple):
-    """
-    When, and in which of all possible worlds.
-
-    @ivar elapsed: seconds since the simulation began, never negative.
-    @ivar past: what the registers of the unit have held until then.
-    """
-
-    seed: int
-    elapsed: float
-    past: Past = NOTHING
 
 
 class Process(Protocol):

@@ -6,18 +6,18 @@ of the specification's figures: a refused request changes nothing. What is
 wrong with a request as such is refused before it comes here (`pdu.parse`).
 """
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from lumina.errors import BadRequest, ExceptionReply
 from lumina.modbus import pdu
-from lumina.modbus.identity import Identity, ServerId
 from lumina.modbus.pdu import Diagnostics, Opaque, Request
 from lumina.modbus.request import ILLEGAL_FUNCTION, pack, refusal, unpack
 from lumina.simulator.communication import SETTLED, Communication
 from lumina.simulator.files import Files, Queues
 from lumina.simulator.memory import Memory
-from lumina.simulator.process import Moment
+from lumina.simulator.moment import Moment
+from lumina.simulator.nature import Nature
 from lumina.simulator.tables import AnyTable, Table, bits, registers
 
 #: The name of each table, as it is in an inventory of tables.
@@ -25,26 +25,6 @@ TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
 
 _HOLDING_HEADS = [bytes((0x03, 2 * count)) for count in range(126)]
 _INPUT_HEADS = [bytes((0x04, 2 * count)) for count in range(126)]
-
-_NOBODY = Identity({0: "lumina", 1: "simulated", 2: "1.0"})
-
-
-class Nature(NamedTuple):
-    """
-    What a device is, beside its tables.
-
-    @ivar identity: what it says of itself to function 43/14.
-    @ivar server_id: what it says to function 17.
-    @ivar exception_status: eight flags, for function 07.
-    @ivar register: the diagnostic register, for 08/02.
-    @ivar functions: the function codes that it serves; `None`: all that there are.
-    """
-
-    identity: Identity = _NOBODY
-    server_id: ServerId = ServerId(b"\x01", True, b"lumina")
-    exception_status: int = 0
-    register: int = 0
-    functions: Collection[int] | None = None
 
 
 class Unit:
