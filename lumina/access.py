@@ -37,8 +37,6 @@ class Asker(Protocol):
     """What is known of who asks: an `interfaces.Asker`."""
 
     @property
-    def listener(self) -> str: ...
-    @property
     def host(self) -> str: ...
     @property
     def identity(self) -> str: ...
@@ -97,10 +95,9 @@ class Rule:
         return (self.files, self.addresses, self.values) != (None, None, None)
 
     def meant_for(self, asker: Asker, bus: str) -> bool:
-        """Whether it is about this asker, on this bus."""
+        """Whether it is about this asker, on this bus, if it is about the listener."""
         return (
-            (not self.listeners or asker.listener in self.listeners)
-            and (not self.buses or bus in self.buses)
+            (not self.buses or bus in self.buses)
             and (not self.roles or asker.role in self.roles)
             and (not self.identities or not self.identities.isdisjoint(_called(asker.identity)))
             and (not self.networks or self._is_in(asker.host))
@@ -118,10 +115,21 @@ class Rule:
 
     def takes(self, reach: Reach) -> bool:
         """Whether its addresses and values match, for something that it concerns."""
-        return (
-            self._matches(self.files, reach.file or None, reach.file or None)
-            and self._matches(self.addresses, reach.first if reach.table else None, reach.last)
-            and (self.values is None or self._takes_values(self.values, reach))
+        if not self._matches(self.files, reach.file or None, reach.file):
+            return False
+        if self.values is not None and reach.values and not self.allow:
+            return self._touches_one(self.values, reach)
+        first = reach.first if reach.table else None
+        return self._matches(self.addresses, first, reach.last) and (
+            (self.allow and not reach.writes) or self._matches(self.values, reach.low, reach.high)
+        )
+
+    def _touches_one(self, values: Span, reach: Reach) -> bool:
+        """Whether one of the values goes where it must not."""
+        first, last = self.addresses or (reach.first, reach.last)
+        return any(
+            values[0] <= value <= values[1] and first <= address <= last
+            for address, value in enumerate(reach.values, reach.first)
         )
 
     def concerns_unknown(self, unit: int, function: int) -> bool:
@@ -131,11 +139,6 @@ class Rule:
             return False
         plain = not self.tables and not self.in_detail
         return not self.allow or bool(self.by_default) or (named and plain and function not in KINDS)
-
-    def _takes_values(self, values: Span, reach: Reach) -> bool:
-        if not reach.writes:
-            return self.allow
-        return self._matches(values, reach.low, reach.high)
 
     def _matches(self, span: Span | None, first: int | None, last: int | None) -> bool:
         """To allow, it has to cover all; to deny, to touch some."""
@@ -270,16 +273,12 @@ class Access:
 
     def view(self, asker: Asker, bus: str) -> View:
         """What is left of the rules for one asker on one bus; those who are left the same share it."""
-        left = self.left(asker, bus)
+        left = tuple(rule for rule in self.rules if rule.meant_for(asker, bus))
         if left not in self._views:
             if len(self._views) >= _REMEMBERED:
                 self._views.clear()
             self._views[left] = View(left)
         return self._views[left]
-
-    def left(self, asker: Asker, bus: str) -> tuple[Rule, ...]:
-        """The rules that are about one asker on one bus."""
-        return tuple(rule for rule in self.rules if rule.meant_for(asker, bus))
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.access import Access, Rule
+from lumina.access import Access, Rule, Span
 from lumina.interfaces import Asker
 from lumina.modbus.files import ReadFileRecord, RecordData, RecordRange, WriteFileRecord
 from lumina.modbus.pdu import (
@@ -99,8 +99,10 @@ class WhoTests(RuleCase):
 
     def test_listener_and_bus(self) -> None:
         """
-        A rule can be for some listeners, and for some buses.
+        A rule can be for some listeners, whatever a front end says of itself, and for some buses.
         """
+        access = Access("lan", [Rule(True, listeners=frozenset({"lan"}))])
+        self.assertEqual(access.view(Asker("-"), "boiler").refusal(1, READ), "")
         self.assertAllowed(READ, Rule(True, listeners=frozenset({"lan"}), buses=frozenset({"boiler"})))
         self.assertDenied(READ, Rule(True, listeners=frozenset({"web"})))
         self.assertDenied(READ, Rule(True, buses=frozenset({"meter"})))
@@ -197,6 +199,10 @@ class WhatTests(RuleCase):
         """
         rule = Rule(False, values=(100, 200))
         self.assertDenied(WriteRegisters(0, (0, 150)), rule, ALL)
+        self.assertAllowed(WriteRegisters(0, (0, 999)), rule, ALL)
+        there = Rule(False, addresses=(7, 9), values=(100, 200))
+        self.assertAllowed(WriteRegisters(6, (100, 99)), there, ALL)
+        self.assertDenied(WriteRegisters(6, (99, 100)), there, ALL)
         self.assertDenied(MaskWriteRegister(0, 0x00FF, 0), rule, ALL)
         self.assertAllowed(WriteRegister(0, 99), rule, ALL)
         self.assertAllowed(ReadHoldingRegisters(150, 1), rule, ALL)
@@ -276,6 +282,54 @@ class WhatTests(RuleCase):
         self.assertEqual(
             self.allowed(request, Rule(False, addresses=(first, last)), ALL), touched.isdisjoint(span)
         )
+
+
+def _span(highest: int) -> st.SearchStrategy[tuple[int, int]]:
+    numbers = st.integers(0, highest)
+    return st.tuples(numbers, numbers).map(lambda ends: (min(ends), max(ends)))
+
+
+#: Whether it allows; read, write or all; addresses; values.
+_RULES = st.lists(
+    st.tuples(
+        st.booleans(),
+        st.sampled_from(("read", "write", "all")),
+        st.none() | _span(9),
+        st.none() | _span(5),
+    ),
+    max_size=6,
+)
+
+
+class ListTests(RuleCase):
+    @given(_RULES, st.integers(0, 8), st.lists(st.integers(0, 5), min_size=1, max_size=3), st.booleans())
+    def test_first_that_matches(
+        self,
+        drawn: list[tuple[bool, str, Span | None, Span | None]],
+        address: int,
+        values: list[int],
+        writes: bool,
+    ) -> None:
+        """
+        The first rule decides that covers all, if it allows, or touches some, if it denies.
+        """
+        request: Request = (
+            WriteRegisters(address, tuple(values)) if writes else ReadHoldingRegisters(address, len(values))
+        )
+        rules = [Rule(allow, what, addresses=run, values=span) for allow, what, run, span in drawn]
+        cells = [(address + place, value) for place, value in enumerate(values)]
+        due = False
+        for allow, what, run, span in drawn:
+            if what == ("read" if writes else "write"):
+                continue
+            places = [run is None or run[0] <= each <= run[1] for each, _ in cells]
+            good = [span is None or span[0] <= value <= span[1] for _, value in cells]
+            if not writes:
+                good = [allow or span is None] * len(cells)
+            if all(places + good) if allow else any(map(all, zip(places, good, strict=True))):
+                due = allow
+                break
+        self.assertEqual(self.allowed(request, *rules) if rules else due, due)
 
 
 class DefaultTests(RuleCase):

@@ -33,6 +33,7 @@ class Reach:
     @ivar last: the last.
     @ivar low: the least value that is written, a coil's being 0 or 1; `None`: nobody can tell.
     @ivar high: the greatest.
+    @ivar values: which they are; empty: any from `low` to `high`.
     @ivar file: the number of the file, 1 to 65535; 0: none.
     """
 
@@ -43,6 +44,7 @@ class Reach:
     low: int | None = None
     high: int | None = None
     file: int = 0
+    values: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         if not self.table:
@@ -73,7 +75,8 @@ def _read(table: str) -> Callable[[Any], tuple[Reach, ...]]:
 
 
 def _written(table: str, address: int, values: Sequence[int]) -> Reach:
-    return Reach(True, table, address, address + len(values) - 1, int(min(values)), int(max(values)))
+    written = tuple(map(int, values))
+    return Reach(True, table, address, address + len(values) - 1, min(written), max(written), values=written)
 
 
 def _write(table: str) -> Callable[[Any], tuple[Reach, ...]]:
@@ -114,6 +117,7 @@ def _write_files(request: WriteFileRecord) -> tuple[Reach, ...]:
             min(group.values),
             max(group.values),
             group.file,
+            group.values,
         )
         for group in request.groups
     )
