@@ -199,7 +199,7 @@ class View:
             self.free.add((unit, type(request)))
         if len(self._refusals) >= _REMEMBERED:
             self._refusals.clear()
-        sentence = "" if decision.allowed else f"{doing(unit, request)} is denied: {decision.reason}"
+        sentence = "" if decision.allowed else f"{doing(unit, request)}: {decision.reason}"
         self._refusals[key] = sentence
         return sentence
 
@@ -234,13 +234,14 @@ class View:
 
 def doing(unit: int, request: Request) -> str:
     """What a request does, for people: `writing holding 100 = 5 of unit 3 with function 06`."""
-    parts = []
-    for reach in reaches(request):
-        verb = "writing" if reach.writes else "reading"
-        parts.append(f"{verb} {reach}" if reach.table else "what may write" if reach.writes else verb)
-    what = " and ".join(parts[:_SHOWN]) + (" and more" if len(parts) > _SHOWN else "")
     whom = "all units" if unit == BROADCAST else f"unit {unit}"
-    return f"{what} of {whom} with function {request.function:02X}"
+    touched = reaches(request)
+    if not touched[0].table:
+        may = ", which may write" if request.writes else ""
+        return f"asking {whom} for function {request.function:02X}{may}"
+    parts = [f"{'writing' if reach.writes else 'reading'} {reach}" for reach in touched[:_SHOWN]]
+    more = " and more" if len(touched) > _SHOWN else ""
+    return f"{' and '.join(parts)}{more} of {whom} with function {request.function:02X}"
 
 
 class Access:

@@ -40,6 +40,9 @@ LOOK = 5.0
 #: Seconds that a client has for its handshake.
 HANDSHAKE = 10.0
 
+#: Clients that were not let in and are logged, between looks.
+SAID = 10
+
 #: Of TLS 1.2; among them those that the specification demands (R-37, R-62). TLS 1.3 has no weak ones.
 SUITES = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -122,14 +125,24 @@ class Credentials:
         self._reactor = reactor
         self._state = files.state
         self._context = self._fresh()
+        self._unlucky = 0
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         assert isinstance(tlsProtocol, _Connection)
-        tlsProtocol.handshake = _Handshake(self._name, tlsProtocol, self._reactor)
+        tlsProtocol.handshake = _Handshake(self.refused, tlsProtocol, self._reactor)
         return SSL.Connection(self._context, None)
+
+    def refused(self, peer: str, why: str) -> None:
+        """Somebody is not let in; of many in a short time only some are logged."""
+        self._unlucky += 1
+        if self._unlucky <= SAID:
+            self._log.info("{name}: {peer} is not let in: {why}", name=self._name, peer=peer, why=why)
 
     def look(self) -> None:
         """Take the files anew if they have changed; if they are wrong now, keep what there is."""
+        unsaid, self._unlucky = self._unlucky - SAID, 0
+        if unsaid > 0:
+            self._log.info("{name}: {unsaid} more were not let in", name=self._name, unsaid=unsaid)
         state = self._files.state
         if state == self._state:
             return
@@ -152,10 +165,11 @@ class Credentials:
 class _Handshake:
     """One that has begun, and may not take for ever."""
 
-    _log = Logger()
-
-    def __init__(self, name: str, protocol: TLSMemoryBIOProtocol, reactor: Any) -> None:
-        self._name = name
+    def __init__(
+        self, refused: Callable[[str, str], None], protocol: TLSMemoryBIOProtocol, reactor: Any
+    ) -> None:
+        """@param refused: is told who is not let in, and why."""
+        self._refused = refused
         self._protocol = protocol
         self._limit: IDelayedCall | None = reactor.callLater(HANDSHAKE, self._late)
 
@@ -181,7 +195,7 @@ class _Handshake:
     def _say(self, why: str) -> None:
         assert self._protocol.transport is not None
         peer = getattr(self._protocol.transport.getPeer(), "host", "a client")
-        self._log.info("{name}: {peer} is not let in: {why}", name=self._name, peer=peer, why=why)
+        self._refused(peer, why)
 
 
 def _told(connection: SSL.Connection, where: int, value: int) -> None:

@@ -341,7 +341,7 @@ class DefaultTests(RuleCase):
         self.assertEqual(view.refusal(3, READ), "")
         self.assertEqual(
             view.refusal(3, WRITE),
-            "writing holding 0 = 1 of unit 3 with function 06 is denied: listener lan is read-only",
+            "writing holding 0 = 1 of unit 3 with function 06: listener lan is read-only",
         )
 
     @given(st.integers(1, 127))
@@ -388,16 +388,16 @@ class SentenceTests(RuleCase):
         for request, sentence in (
             (
                 WriteRegisters(8, (7, 5, 6)),
-                "writing holding 8 to 10 = 5 to 7 of unit 2 with function 10 is denied: "
+                "writing holding 8 to 10 = 5 to 7 of unit 2 with function 10: "
                 "access rule 1 (line 12) forbids it",
             ),
-            (WRITE, "writing holding 0 = 1 of unit 2 with function 06 is denied: no access rule allows it"),
+            (WRITE, "writing holding 0 = 1 of unit 2 with function 06: no access rule allows it"),
             (
                 ReadWriteRegisters(0, 2, 0, (4,)),
-                "writing holding 0 = 4 and reading holding 0 to 1 of unit 2 with function 17 is denied: "
+                "writing holding 0 = 4 and reading holding 0 to 1 of unit 2 with function 17: "
                 "no access rule allows it",
             ),
-            (Diagnostics(1), "what may write of unit 2 with function 08 is denied: no access rule allows it"),
+            (Diagnostics(1), "asking unit 2 for function 08, which may write: no access rule allows it"),
         ):
             self.assertEqual(view.refusal(2, request), sentence)
         self.assertEqual(view.decide(2, READ).reason, "access rule 2 allows it")

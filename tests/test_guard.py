@@ -97,8 +97,8 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(
             self.logged,
             [
-                "lan: lan#1 from 10.0.0.5 as 'CN=pump\\n' in role 'Operator': on boiler, writing "
-                "holding 0 = 1 of unit 3 with function 06 is denied: access rule 1 (line 4) forbids it"
+                "lan: lan#1 from 10.0.0.5 as 'CN=pump\\n' in role 'Operator' is denied on boiler: "
+                "writing holding 0 = 1 of unit 3 with function 06: access rule 1 (line 4) forbids it"
             ],
         )
 

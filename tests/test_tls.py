@@ -285,6 +285,20 @@ class HandshakeTests(SecureCase):
         self.assertTrue(transport.disconnecting)
         self.assertIn("mbaps:802: 192.0.2.7 is not let in: no handshake of TLS within 10 s", self.said)
 
+    def test_flood(self) -> None:
+        """
+        Clients that are refused without end do not fill the log; the others are counted.
+        """
+        self.listen()
+        for _ in range(tls.SAID + 20):
+            self.send(b"no TLS at all")
+            self.visit(Client())
+        self.assertEqual(len([line for line in self.said if "is not let in" in line]), tls.SAID)
+        self.clock.advance(tls.LOOK)
+        more = [line for line in self.said if "more were not let in" in line]
+        self.assertEqual(len(more), 1)
+        self.clock.advance(tls.HANDSHAKE)
+
 
 class StrengthTests(SecureCase):
     def test_old_tls(self) -> None:

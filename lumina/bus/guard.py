@@ -51,7 +51,7 @@ class Refusals:
             return
         self._left -= 1
         self._log.warn(
-            "{listener}: {who}: on {bus}, {sentence}{more}",
+            "{listener}: {who} is denied on {bus}: {sentence}{more}",
             listener=self._listener,
             who=_who(terms),
             bus=bus,
