@@ -1,5 +1,6 @@
 """Services that lumina is put together from, whatever it carries."""
 
+import gc
 import os
 import socket
 from typing import Any
@@ -8,7 +9,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -45,6 +46,34 @@ class InTurn(MultiService):
                 await maybeDeferred(child.stopService)
             except Exception:
                 self._log.failure("stopping {child}", child=child)
+
+
+class Settled(Service):
+    """
+    Spares the garbage collector what is there to stay.
+
+    All that was configured lives as long as lumina does. To look through it
+    again and again, as the collector would, holds up the reactor, and costs a
+    poller of many devices more than reading them.
+    """
+
+    #: Seconds after the start: for what was made until then, and for what the first work has made.
+    _MOMENTS = (0.0, 30.0)
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._later: list[IDelayedCall] = []
+
+    def startService(self) -> None:
+        super().startService()
+        gc.collect()
+        self._later = [self._reactor.callLater(each, gc.freeze) for each in self._MOMENTS]
+
+    def stopService(self) -> None:
+        super().stopService()
+        for call in self._later:
+            if call.active():
+                call.cancel()
 
 
 class Listener(Service):

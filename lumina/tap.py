@@ -30,7 +30,7 @@ from lumina.assembly.parts import Parts
 from lumina.config import load, settings
 from lumina.config.listeners import RTUSlave
 from lumina.errors import ConfigError, StartRefused
-from lumina.services import InTurn
+from lumina.services import InTurn, Settled
 from lumina.watch.logs import LoggedTraffic, observer
 from lumina.watch.overview import LiveOverview
 
@@ -175,6 +175,7 @@ def makeService(options: Options) -> Root:
         assemble(config, reactor, root)
     except StartRefused as refused:
         raise SystemExit(str(refused)) from None
+    Settled(reactor).setServiceParent(root)
     return root
 
 

@@ -34,7 +34,7 @@ class _Start(NamedTuple):
 
     rounds: Iterator[Round]
     began: float
-    then: Callable[[Visit], None]
+    then: Callable[[Visit, int], None] | None
 
 
 class Poller(Service):
@@ -98,15 +98,14 @@ class Poller(Service):
         @return: fires when the sinks have taken it, too.
         """
         over: Deferred[Summary] = Deferred()
-        found: list[Summary] = []
+        count, all = Summary(), len(self._whole)
 
-        def ended(visit: Visit) -> None:
-            bad = sum(reading.quality != GOOD for reading in visit.readings)
-            found.append(Summary(1, bad > 0, len(visit.readings), bad))
-            progress(len(found), len(self._whole))
-            if len(found) == len(self._whole):
-                total = Summary(*(sum(getattr(each, name) for each in found) for name in Summary.__slots__))
-                self.drained().addCallback(lambda _: over.callback(total))
+        def ended(visit: Visit, bad: int) -> None:
+            nonlocal count
+            count = count.plus(len(visit.readings), bad)
+            progress(count.devices, all)
+            if count.devices == all:
+                self.drained().addCallback(lambda _: over.callback(count))
 
         if not self._whole:
             over.callback(Summary())
@@ -173,7 +172,8 @@ class Poller(Service):
             bus=late[0].device.bus_name,
         )
 
-    def _begin(self, rounds: Sequence[Round], then: Callable[[Visit], None] = lambda visit: None) -> None:
+    def _begin(self, rounds: Sequence[Round], then: Callable[[Visit, int], None] | None = None) -> None:
+        """@param then: called with each visit that is over, and how many of its readings are bad."""
         self._starting.append(_Start(iter(rounds), self._reactor.seconds(), then))
         if self._later is None:
             self._start_some()
@@ -198,10 +198,11 @@ class Poller(Service):
 
         def done(visit: Visit) -> None:
             round.visit = None
-            failed = any(reading.quality != GOOD for reading in visit.readings)
-            round.tally.ended(self._reactor.seconds() - visit.began, failed)
+            bad = len([reading for reading in visit.readings if reading.quality != GOOD])
+            round.tally.ended(self._reactor.seconds() - visit.began, bad > 0)
             self._hand_over(visit)
-            start.then(visit)
+            if start.then is not None:
+                start.then(visit, bad)
 
         cycle = Cycle(device.plan, self._reactor.seconds(), round.due)
         round.visit = Visit(device.unit, round.terms, cycle, start.began, start.began + round.interval, done)

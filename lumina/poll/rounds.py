@@ -50,6 +50,10 @@ class Summary:
     readings: int = 0
     bad: int = 0
 
+    def plus(self, readings: int, bad: int) -> "Summary":
+        """With one device more, of which so many readings came."""
+        return Summary(self.devices + 1, self.failed + (bad > 0), self.readings + readings, self.bad + bad)
+
 
 class Tally:
     """Counts the cycles of a device."""
