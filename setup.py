@@ -23,6 +23,8 @@ setup(
         "pydantic>=2.9",
         "click>=8.1",
         "treq>=25.5",
+        "rich>=13",
+        "python-dotenv>=1",
     ],
     # setuptools and wheel build lumina once more, in the tests of its installation.
     # pymodbus, pyModbusTCP, uModbus and modbus_tk are clients that lumina is tested with.

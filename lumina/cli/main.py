@@ -7,6 +7,7 @@ import click
 from lumina.cli.check import summary
 from lumina.cli.explain import explained
 from lumina.cli.rules import tables, unreachable
+from lumina.cli.poll import poll_command
 from lumina.cli.simulate import simulate
 from lumina.config.load import load
 from lumina.config.polled import doubts
@@ -21,6 +22,7 @@ def main() -> None:
 
 
 main.add_command(simulate)
+main.add_command(poll_command)
 
 
 @main.command()

@@ -59,6 +59,21 @@ def resolve(written: int | str, convention: str, table: str | None, bits: bool) 
     return Place(table or (COILS if bits else HOLDING), number - first)
 
 
+def readings(written: int, table: str, bits: bool) -> dict[str, Place]:
+    """
+    What a number means by each convention by which it means anything.
+
+    @param table: where it is taken to be, for the conventions that do not tell.
+    """
+    found = {}
+    for convention in CONVENTIONS:
+        try:
+            found[convention] = resolve(written, convention, None if convention == MODICON else table, bits)
+        except ValueError:
+            continue
+    return found
+
+
 def _modicon(number: int, long: bool, table: str | None, bits: bool) -> Place:
     """
     @param long: whether it is written with five digits at least.

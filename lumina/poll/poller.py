@@ -38,7 +38,11 @@ class _Start(NamedTuple):
 
 
 class Poller(Service):
-    """Reads devices on their beats."""
+    """
+    Reads devices on their beats.
+
+    @ivar devices: which.
+    """
 
     _log = Logger()
 
@@ -57,6 +61,7 @@ class Poller(Service):
         @param spread: whether each device has a phase of its own, always the
             same, instead of all being read at the same time.
         """
+        self.devices = devices
         self._reactor = reactor
         self._wall = wall
         self._feeds = [Feed(name, sink, reactor) for name, sink in sinks.items()]

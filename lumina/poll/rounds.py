@@ -83,15 +83,20 @@ class Round:
         self, device: Polled, interval: float, due: tuple[int, ...] | None, lane: Lane, tally: Tally
     ) -> None:
         self.device, self.interval, self.due, self.lane, self.tally = device, interval, due, lane, tally
-        self.terms = Terms(
-            client=NAME,
-            id=str(device.id),
-            type=NAME,
-            priority=Priority.NORMAL,
-            timeout=device.timeout,
-            asker=Asker(NAME),
-        )
+        self.terms = terms(device)
         self.visit: Visit | None = None
+
+
+def terms(device: Polled) -> Terms:
+    """How the requests to a device are to be carried."""
+    return Terms(
+        client=NAME,
+        id=str(device.id),
+        type=NAME,
+        priority=Priority.NORMAL,
+        timeout=device.timeout,
+        asker=Asker(NAME),
+    )
 
 
 def load(devices: Iterable[Polled], now: float = 0.0) -> Mapping[str, float]:
