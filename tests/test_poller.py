@@ -9,10 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.errors import ExceptionReply, LuminaError, NoReply, PortDown
 from lumina.interfaces import Sink, Terms
 from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.rtu import Line
+from lumina.poll.costs import Costs
 from lumina.poll.feed import LIMIT, Feed
 from lumina.poll.plan import Plan
 from lumina.poll.poller import GRACE, Poller
-from lumina.poll.rounds import Polled, Summary
+from lumina.poll.rounds import Polled, Summary, load
 from lumina.readings import HOLDING, Point, Reading
 from lumina.testing import FakeBus, FakeSink, pass_time
 
@@ -405,6 +407,19 @@ class SinkTests(PollerCase):
 
         poller = self.poller(self.device(PromptBus(self.clock)), sinks={"bad": Raising(), "good": self.sink})  # type: ignore[dict-item]
         self.assertEqual((len(self.sink.taken), poller.lost["bad"]), (1, 1))
+
+
+class LoadTests(PollerCase):
+    def test_share(self) -> None:
+        """
+        The load of a bus is the time that its devices need, over the time they have.
+        """
+        bus = FakeBus()
+        line = Line(9600)
+        plans = [Plan(points(id, 0, 1), costs=Costs.serial(line, turnaround=0.01)) for id in (1, 2)]
+        devices = [Polled(each.points[0].device, bus, "line", 1, each, {0.1: (0, 1)}) for each in plans]
+        needed = line.duration(8 + 5 + 4) + line.gap + 0.01
+        self.assertAlmostEqual(load(devices)["line"], 2 * needed / 0.1)
 
 
 class StopTests(PollerCase):

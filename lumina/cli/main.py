@@ -6,8 +6,8 @@ import click
 
 from lumina.cli.check import summary
 from lumina.cli.explain import explained
-from lumina.cli.rules import tables, unreachable
 from lumina.cli.poll import poll_command
+from lumina.cli.rules import tables, unreachable
 from lumina.cli.simulate import simulate
 from lumina.config.load import load
 from lumina.config.polled import doubts

@@ -209,15 +209,16 @@ async def libmodbus_slave(
     return program
 
 
-async def tcp_server(test: TestCase, kind: str, port: int) -> Program:
+async def tcp_server(test: TestCase, kind: str, port: int, *words: str) -> Program:
     """
     Start a Modbus TCP server that is not ours, on the loopback interface.
 
     @param kind: `pymodbus`, `pyModbusTCP` or `libmodbus`.
+    @param words: what its first holding registers hold, but for libmodbus.
     """
     if kind == "libmodbus":
         return await libmodbus_slave(test, f"tcp:{port}")
-    program = start(test, sys.executable, HERE / "tcp_server.py", kind, str(port))
+    program = start(test, sys.executable, HERE / "tcp_server.py", kind, str(port), *words)
     await program.says("^ready$")
     return program
 
