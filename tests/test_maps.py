@@ -123,6 +123,19 @@ class YAMLTests(MapCase):
             self.clock.advance(seconds)
             self.assertApproximates(self.registers(made, 1, 1)[0], value, 7)
 
+    def test_no_sense(self) -> None:
+        """
+        What cannot be reckoned, or decoded from the register that it follows, is 0, and asking goes on.
+        """
+        made = self.bank(
+            "processes:\n"
+            "  none: {kind: constant, level: 0}\n"
+            "  ratio: {kind: product, factors: [none], divisors: [none]}\n"
+            "  digits: {kind: register, table: holding_registers, address: 1, type: bcd16}\n"
+            "holding_registers: {at: {0: {of: ratio}, 1: 65535, 2: {of: digits}}}\n"
+        )
+        self.assertEqual(self.registers(made, 0, 3), (0, 65535, 0))
+
     def test_overwritten(self) -> None:
         """
         What is written to a value that overwrites stays until its next update.
@@ -188,6 +201,14 @@ class YAMLTests(MapCase):
             ("{kind: constant, level: high}", "level 'high' is not a number"),
             ("{kind: ramp, start: 0, end: 1, duration: 0}", "duration 0 is not a number above 0"),
             ("{kind: register, table: coil, address: 1}", "no table is called 'coil'; did you mean 'coils'?"),
+            ("{kind: lag, source: [unit], delay: 5}", "source should be a name"),
+            ("{kind: product, factors: unit}", "factors should be a list of names"),
+            ("{kind: uniform, low: 5, high: 1}", "low 5 is above high 1"),
+            (
+                "{kind: replay, times: [3, 1], values: [1, 2]}",
+                "times should rise from 0 on, with a value for each",
+            ),
+            ("{kind: replay, times: 3, values: [1, 2]}", "times and values should be lists of numbers"),
             ("{kind: replay}", "a replay has either a file, or times and values"),
             ("12", "it should be a mapping with the kind of the process"),
         ):

@@ -1,6 +1,7 @@
 """From declared devices to simulated units."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -135,7 +136,8 @@ def _follow(whole: Unit, processes: list[Process]) -> None:
     whole.begin(1)
     try:
         for each in processes:
-            each.value(whole.moment(0.0))
+            with suppress(ArithmeticError, LuminaError):  # such values are 0
+                each.value(whole.moment(0.0))
     except RecursionError:
         raise ConfigError("a register follows itself, through others") from None
 

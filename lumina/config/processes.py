@@ -1,5 +1,6 @@
 """What moves in a simulated device, as a file declares it."""
 
+import math
 from dataclasses import MISSING, fields
 from decimal import Decimal
 from typing import Annotated, Any
@@ -62,19 +63,39 @@ def _declared(value: Any) -> dict[str, Any]:
 
 def _check_values(kind: str, value: dict[str, Any]) -> None:
     if kind == "replay":
-        if ("file" in value) == ("times" in value or "values" in value):
-            raise ValueError("a replay has either a file, or times and values")
+        _check_record(value)
         return
     text = {"table", "type", "order", "padding"}
     for key, each in value.items():
-        if key in ("kind", *REFERENCES) or key in text:
-            continue
-        if isinstance(each, bool) != (key == "repeat") or not isinstance(each, int | float):
+        if key in REFERENCES:
+            if isinstance(each, str) == (key != "source") or not isinstance(each, str | list):
+                raise ValueError(f"{key} should be {'a name' if key == 'source' else 'a list of names'}")
+        elif key not in text | {"kind"} and (
+            isinstance(each, bool) != (key == "repeat") or not isinstance(each, int | float)
+        ):
             raise ValueError(f"{key} {each!r} is not {'true or false' if key == 'repeat' else 'a number'}")
+    if value.get("low", 0) > value.get("high", math.inf):
+        raise ValueError(f"low {value['low']} is above high {value['high']}")
     if kind == "register":
         if value["table"] not in TABLES:
             raise ValueError(f"no table is called '{value['table']}'; {nearest(str(value['table']), TABLES)}")
         made_format(value)
+
+
+def _check_record(value: dict[str, Any]) -> None:
+    if ("file" in value) == ("times" in value or "values" in value):
+        raise ValueError("a replay has either a file, or times and values")
+    if "file" in value:
+        if not isinstance(value["file"], str):
+            raise ValueError(f"file {value['file']!r} is not a path")
+        return
+    times, values = value.get("times"), value.get("values")
+    for each in (times, values):
+        if not isinstance(each, list) or not each or not all(type(one) in (int, float) for one in each):
+            raise ValueError("times and values should be lists of numbers")
+    assert isinstance(times, list) and isinstance(values, list)
+    if len(times) != len(values) or times != sorted(times) or times[0] < 0:
+        raise ValueError("times should rise from 0 on, with a value for each")
 
 
 def _keys(kind: str) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ bytes when somebody looks, so that reading is cutting a piece out of them.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import floor
+from math import floor, isnan
 
+from lumina.errors import LuminaError
 from lumina.modbus.request import pack, unpack
 from lumina.modbus.values import Format
 from lumina.simulator.moment import NOTHING, Moment, Past
@@ -45,9 +46,17 @@ class Signal:
         return self.format.registers
 
     def words(self, moment: Moment) -> tuple[int, ...]:
-        """The registers at a moment. A value that does not fit stays at the nearest that does."""
+        """
+        The registers at a moment. A value that does not fit stays at the
+        nearest that does; one that cannot be reckoned is 0.
+        """
         lowest, highest = self.format.limits
-        return self.format.encode(min(max(self.process.value(moment), float(lowest)), float(highest)))
+        try:
+            value = self.process.value(moment)
+        except (ArithmeticError, LuminaError):  # a division by 0, digits that are none
+            value = 0.0
+        value = 0.0 if isnan(value) else value
+        return self.format.encode(min(max(value, float(lowest)), float(highest)))
 
     def step(self, elapsed: float) -> float:
         """When the update was that is in the registers, in seconds since the simulation began."""
