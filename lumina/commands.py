@@ -65,6 +65,7 @@ COMMANDS: Final = (
     Talk("stats", "[port]", "what each serial bus has carried, or all about one"),
     Talk("units", "[port]", "how each unit has answered, and when it was last seen"),
     Talk("devices", "[id]", "what lumina polls: who is online, how old its values are; or all values of one"),
+    Talk("spool", "", "where readings go: what was delivered, what waits, what was refused or lost"),
     Talk("version", "", "which lumina this is"),
     Talk("quit", "", "close the connection"),
 )

@@ -9,6 +9,7 @@ from lumina.cli.explain import explained
 from lumina.cli.poll import poll_command
 from lumina.cli.rules import tables, unreachable
 from lumina.cli.simulate import simulate
+from lumina.cli.spool import spool
 from lumina.config.load import load
 from lumina.config.polled import doubts
 from lumina.config.settings import Config
@@ -23,6 +24,7 @@ def main() -> None:
 
 main.add_command(simulate)
 main.add_command(poll_command)
+main.add_command(spool)
 
 
 @main.command()

@@ -212,10 +212,32 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+def _spool(overview: Overview, port: str | None) -> list[str]:
+    sinks = overview.sinks()
+    if not sinks:
+        return ["no sinks are configured: readings go nowhere"]
+    table = _table(
+        ("sink", "kind", "taken", "delivered", "dead", "gap", "queued", "oldest", "missed", "state"),
+        [
+            (
+                each.name,
+                each.kind,
+                *map(str, (each.taken, each.delivered, each.dead, each.gap, each.queued)),
+                "-" if each.oldest is None else _ago(each.oldest),
+                str(each.missed),
+                each.state,
+            )
+            for each in sinks
+        ],
+    )
+    return table + [f"{each.name}: {each.error}" for each in sinks if each.error]
+
+
 _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
     "devices": _devices,
     "help": _help,
     "ports": _ports,
+    "spool": _spool,
     "stats": _stats,
     "units": _units,
     "version": _version,
@@ -226,7 +248,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Columns, the numbers of each under each other; words stand to the left."""
     lines = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = {"port", "state", "last error", "device", "bus", "parameter", "in", "quality"}
+    left = {"sink", "kind", "port", "state", "last error", "device", "bus", "parameter", "in", "quality"}
     return [
         "  ".join(
             cell.ljust(width) if name in left else cell.rjust(width)
