@@ -1,11 +1,16 @@
 """Readings, and stand-ins for the thread of a spool and for an API, as tests of the sinks need them."""
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, execute
+from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.modbus.values import Value
 from lumina.readings import Point, Reading
@@ -35,6 +40,14 @@ def reading(
     if value is None:
         return Reading(point(device, parameter), None, at, "timeout", "unit 1 did not answer")
     return Reading(point(device, parameter), value, at)
+
+
+def directory(test: SynchronousTestCase) -> Path:
+    """A directory of this test's own, in memory if there can be: waiting for a disk tests nothing."""
+    memory = "/dev/shm"
+    made = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
+    test.addCleanup(shutil.rmtree, made)
+    return made
 
 
 class Thread:
@@ -74,6 +87,7 @@ class Sent:
     key: str
     body: bytes
     done: Deferred[Verdict]
+    members: str
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -107,8 +121,8 @@ class FakeCourier:
         self.sent: list[Sent] = []
         self.answers: Callable[[Sent], int | None] = lambda _: None
 
-    def send(self, key: str, body: bytes) -> Deferred[Verdict]:
-        sent = Sent(key, body, Deferred())
+    def send(self, key: str, body: bytes, members: str = "") -> Deferred[Verdict]:
+        sent = Sent(key, body, Deferred(), members)
         self.sent.append(sent)
         status = self.answers(sent)
         if status is not None:

@@ -1,7 +1,6 @@
 """Delivery: in order, again and again, and nothing given up for a fault that is not its own."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,7 +13,7 @@ from lumina.sinks.sink import SpoolingSink
 from lumina.sinks.spool import Spool
 from lumina.sinks.store import Store
 from lumina.testing import pass_time
-from tests.spools import START, FakeCourier, Thread, reading
+from tests.spools import START, FakeCourier, Thread, directory, reading
 
 
 class SenderCase(SynchronousTestCase):
@@ -22,7 +21,7 @@ class SenderCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.path = Path(self.mktemp())
+        self.path = directory(self) / "api.spool"
         self.courier = FakeCourier()
         self.begin()
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))

@@ -5,7 +5,6 @@ import os
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ from lumina.readings import Reading
 from lumina.sinks.file import has_no_room, is_damaged, lock
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
-from tests.spools import START, point, reading
+from tests.spools import START, directory, point, reading
 
 
 def refuse_all(store: Store, seqs: list[int]) -> None:
@@ -29,7 +28,7 @@ def refuse_all(store: Store, seqs: list[int]) -> None:
 class StoreCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = START
-        self.path = Path(self.mktemp())
+        self.path = directory(self) / "api.spool"
         self.store = self.opened()
 
     def opened(self, limits: Limits = Limits()) -> Store:  # noqa: B008
@@ -135,7 +134,8 @@ class KeptTests(StoreCase):
         """
         Whatever is done in whatever order, taken = delivered + dead + gap + queued.
         """
-        self.path = Path(self.mktemp())
+        self.store.abandon()
+        self.path.unlink()
         store = self.opened(Limits(age=1000.0))
         taken = delivered = 0
         for what, number in steps:
@@ -345,7 +345,7 @@ class FileTests(StoreCase):
         """
         Two services never deliver from one spool; it is free again when the first is gone.
         """
-        path = Path(self.mktemp()) / "api.spool"
+        path = directory(self) / "api.spool"
         descriptor = lock(path)
         error = self.assertRaises(StartRefused, lock, path)
         self.assertIn("belongs to another lumina", str(error))

@@ -24,7 +24,8 @@ SinkKinds = Callable[[], Mapping[str, ISink]]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 #: Headers that are lumina's to set.
-_OURS = {"content-type", "content-length", "host", "idempotency-key", "transfer-encoding", "connection"}
+_OURS = {"content-type", "content-length", "host", "transfer-encoding", "connection"}
+_OURS |= {"idempotency-key", "idempotency-members"}
 
 _YEAR = 366 * 86400.0
 

@@ -87,6 +87,10 @@ class Lanes:
         parcels = (*self._parcels, *self._under_way, *self._leaving, *self.suspects)
         return {seq for parcel in parcels for seq in parcel.seqs}
 
+    def all(self) -> set[int]:
+        """The numbers of all readings that are here."""
+        return self.known() | self._window.keys()
+
     def load(self, readings: Iterable[Queued]) -> None:
         """More readings that wait, behind those that are here; what is in a parcel is passed over."""
         known = self.known()
@@ -209,3 +213,14 @@ class Lanes:
         for seq in parcel.seqs:
             self._window.pop(seq, None)
         return self.take(parcel)
+
+
+def ranges(seqs: Iterable[int]) -> str:
+    """Numbers in their order, such as `17-20,31`."""
+    runs: list[list[int]] = []
+    for seq in seqs:
+        if runs and runs[-1][-1] == seq - 1:
+            runs[-1][1:] = [seq]
+        else:
+            runs.append([seq])
+    return ",".join("-".join(map(str, run)) for run in runs)

@@ -55,22 +55,25 @@ class Post:
         self._reactor = reactor
         self._wall = wall
 
-    def send(self, key: str, body: bytes) -> "Deferred[Verdict]":
+    def send(self, key: str, body: bytes, members: str = "") -> "Deferred[Verdict]":
         """
         One attempt.
 
         @param key: the idempotency key; the same body has the same one for ever.
+        @param members: of a batch: what its readings are called, whichever batch they are in.
         @return: fires with what was said, within the timeout; never fails.
         """
-        attempt = Deferred.fromCoroutine(self._attempt(key, body))
+        attempt = Deferred.fromCoroutine(self._attempt(key, body, members))
         attempt.addTimeout(self._posting.timeout, self._reactor, self._too_late)
         return attempt.addErrback(self._excuse)
 
-    async def _attempt(self, key: str, body: bytes) -> Verdict:
+    async def _attempt(self, key: str, body: bytes, members: str) -> Verdict:
         headers = Headers({"Content-Type": ["application/json"], "Accept": ["application/json"]})
         for name, value in self._posting.headers:
             headers.setRawHeaders(name, [value])
         headers.setRawHeaders("Idempotency-Key", [key])
+        if members:
+            headers.setRawHeaders("Idempotency-Members", [members])
         response = await self._client.post(
             self._posting.url,
             headers=headers,

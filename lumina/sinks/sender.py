@@ -23,7 +23,7 @@ from lumina.readings import Reading
 from lumina.sinks.courier import Fate, Verdict, pause
 from lumina.sinks.documents import Document, encode
 from lumina.sinks.keeper import Replaced
-from lumina.sinks.lanes import Device, Lanes, Parcel
+from lumina.sinks.lanes import Device, Lanes, Parcel, ranges
 from lumina.sinks.records import Queued
 from lumina.sinks.spool import Spool
 from lumina.sinks.store import Store
@@ -51,8 +51,11 @@ _FAREWELL = 3.0
 class Courier(Protocol):
     """Carries bodies."""
 
-    def send(self, key: str, body: bytes) -> Deferred[Verdict]:
-        """@return: fires with what was said, in bounded time; never fails."""
+    def send(self, key: str, body: bytes, members: str = "") -> Deferred[Verdict]:
+        """
+        @param members: of a batch: the name of the spool, and the numbers of its readings.
+        @return: fires with what was said, in bounded time; never fails.
+        """
 
 
 class Delivery(NamedTuple):
@@ -121,7 +124,8 @@ class Sender(Service):
         self._look = LoopingCall(self._look_around)
         self._look.clock = reactor
         spool.replaced = self._begin_anew
-        spool.held = self._lanes.known
+        spool.dropped = self._dropped
+        spool.held = lambda: self._lanes.known() if self.holding else self._lanes.all()
 
     @property
     def state(self) -> str:
@@ -217,6 +221,12 @@ class Sender(Service):
         self._cursor = 0
         self.wake()
 
+    def _dropped(self) -> None:
+        """While nothing is sent, what is only looked through may be dropped."""
+        if self.holding:
+            self._lanes.clear()
+            self._cursor = 0
+
     def _begin_anew(self) -> None:
         """The spool is another one."""
         self._lanes.forget()
@@ -296,7 +306,8 @@ class Sender(Service):
         if parcel.batch is None:
             verdict = await self._courier.send(f"{name}-{parcel.first}", encode(documents[0]))
         else:
-            verdict = await self._courier.send(f"{name}-b{parcel.batch}", encode(documents))
+            key = f"{name}-b{parcel.batch}"
+            verdict = await self._courier.send(key, encode(documents), f"{name}; {ranges(parcel.seqs)}")
         if verdict.wait is not None:
             self._gate = max(self._gate, self._reactor.seconds() + verdict.wait)
         if verdict.fate is Fate.ACCEPTED:
@@ -400,6 +411,9 @@ class Sender(Service):
         now, delivery = self._reactor.seconds(), self._delivery
         self._say(verdict.sentence)
         self._failures += 1
+        self._lanes.clear()  # so that they may be dropped, should this last
+        self._cursor = 0
+        self._more = True
         if verdict.wait is None:
             self._gate = max(
                 self._gate, now + pause(self._failures, delivery.shortest, delivery.longest, self._draw)

@@ -70,6 +70,7 @@ class Spool:
     @ivar oldest: when the first reading that waits was read, in seconds since 1970.
     @ivar trouble: why nothing can be taken; empty: as far as is known it can.
     @ivar replaced: is called when a fresh file was begun for a damaged one.
+    @ivar dropped: is called when readings were dropped by a bound.
     @ivar held: tells the readings that must not be dropped, for they may be under way.
     """
 
@@ -88,6 +89,7 @@ class Spool:
         self.oldest: float | None = None
         self.trouble = ""
         self.replaced: Callable[[], object] = lambda: None
+        self.dropped: Callable[[], object] = lambda: None
         self.held: Callable[[], Collection[int]] = tuple
         self._keeper = Keeper(path, limits, wall)
         self._run = run
@@ -174,6 +176,7 @@ class Spool:
                 title=self.title,
                 count=done.dropped,
             )
+            self.dropped()
         if done.replaced:
             self.replaced()
         self._busy = False
