@@ -7,6 +7,7 @@ in its name (`%Y-%m-%d`) it is a new one each day, by UTC.
 """
 
 import os
+import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -121,12 +122,15 @@ def append(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     try:
-        before = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        is_file = stat.S_ISREG(status.st_mode)  # and no pipe, which cannot be told to wait for a disk
         try:
             _write_all(descriptor, data)
-            os.fsync(descriptor)
+            if is_file:
+                os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, before)
+            if is_file:
+                os.ftruncate(descriptor, status.st_size)
             raise
     finally:
         os.close(descriptor)
