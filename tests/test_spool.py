@@ -176,7 +176,7 @@ class RoomTests(SpoolCase):
         self.put(*(reading("x" * 400, at=START + n) for n in range(200)))
         self.limit(1)
         error = self.failureResultOf(self.spool.put([reading("y" * 4000, 2)] * 100), NotTaken)
-        self.assertIn("database or disk is full", str(error.value))
+        self.assertIn("the disk is full", str(error.value))
         self.assertIn("disk is full", self.spool.trouble)
         self.successResultOf(self.spool.do(lambda store: store.delivered(range(1, 101))))
         self.assertEqual(self.spool.ledger.delivered, 100)

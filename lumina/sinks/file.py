@@ -12,12 +12,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self
 
 from lumina.errors import StartRefused
 from lumina.sinks import schema
-
-T = TypeVar("T")
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
@@ -37,6 +35,11 @@ def is_damaged(error: BaseException) -> bool:
 def has_no_room(error: BaseException) -> bool:
     """Whether an error says that the disk takes no more."""
     return isinstance(error, sqlite3.DatabaseError) and _code(error) in _NO_ROOM
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether it says so in particular."""
+    return isinstance(error, sqlite3.DatabaseError) and _code(error) == sqlite3.SQLITE_FULL
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -128,6 +131,7 @@ class SpoolFile:
         if own:
             run("PRAGMA journal_mode=WAL")
             run(f"PRAGMA journal_size_limit={BALLAST}")
+            run("PRAGMA wal_autocheckpoint=256")  # a megabyte: less than what is kept aside
         run("PRAGMA synchronous=FULL")
         (version,) = run("PRAGMA user_version").fetchone()
         if own and version == 0:
@@ -169,7 +173,7 @@ class SpoolFile:
         """Close it as it is."""
         self._db.close()
 
-    def turn(self, jobs: Sequence[Callable[[Self], T]]) -> list[T]:
+    def turn(self, jobs: Sequence[Callable[[Self], Any]]) -> list[Any]:
         """
         One transaction: all of the jobs are done and on disk, or none is.
 
@@ -227,11 +231,23 @@ class SpoolFile:
     def keep_ballast(self) -> None:
         """Keep some room aside, if that leaves as much again."""
         with suppress(OSError):
-            disk = os.statvfs(self.path.parent)
-            if self._ballast.exists() or disk.f_bavail * disk.f_frsize < 2 * BALLAST:
+            if self._ballast.exists() or self._free() < 2 * BALLAST:
                 return
             with self._ballast.open("xb") as file:
                 try:
                     os.posix_fallocate(file.fileno(), 0, BALLAST)
                 except OSError:
                     self._ballast.unlink()
+
+    def has_room(self) -> bool:
+        """
+        Whether more may be written: something is kept aside, or there is plenty
+        of room on the disk, or in the file itself.
+        """
+        run = self._db.execute
+        inside = run("PRAGMA freelist_count").fetchone()[0] * run("PRAGMA page_size").fetchone()[0]
+        return self._ballast.exists() or inside >= BALLAST or self._free() >= 2 * BALLAST
+
+    def _free(self) -> int:
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize

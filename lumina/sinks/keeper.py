@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from lumina.errors import LuminaError, NotTaken
 from lumina.readings import Reading
-from lumina.sinks.file import has_no_room, is_damaged, set_aside
+from lumina.sinks.file import has_no_room, is_damaged, is_full, set_aside
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
 
@@ -138,6 +138,8 @@ class Keeper:
     def _results(self, jobs: Sequence[Job], held: Collection[int]) -> list[Any]:
         try:
             store = self._opened()
+            if not store.has_room():
+                return self._without_puts(jobs)
             results = store.turn([job.act for job in jobs] + self._housekeeping(jobs, held))
             self._missed.clear()
             return results[: len(jobs)]
@@ -147,6 +149,11 @@ class Keeper:
             elif self._store is not None and has_no_room(error):
                 self._store.make_room()
         return self._one_by_one(jobs)
+
+    def _without_puts(self, jobs: Sequence[Job]) -> list[Any]:
+        """What is kept aside is for what makes room."""
+        full = NotTaken(f"{self._path}: the disk is full")
+        return [full if job.readings else self._alone(job) for job in jobs]
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -177,7 +184,7 @@ class Keeper:
     def _bound(self, store: Store, held: Collection[int], due: bool) -> None:
         if due:
             store.keep_ballast()
-        self._dropped = store.bound(held)
+        self._dropped = store.bound(held, by_age=due)
 
     def _one_by_one(self, jobs: Sequence[Job]) -> list[Any]:
         """Each by itself: first what makes room, then what needs it."""
@@ -195,7 +202,8 @@ class Keeper:
         except LuminaError as error:
             return error
         except sqlite3.Error as error:
-            return NotTaken(f"{self._path}: {error}")
+            why = "the disk is full" if is_full(error) else str(error)
+            return NotTaken(f"{self._path}: {why}")
         except Exception as error:  # a fault of the job's own; the others go on
             return error
 

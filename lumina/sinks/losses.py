@@ -29,19 +29,19 @@ class Losses(SpoolFile):
         self._points: dict[int, Point] = {}
         self._reserved: set[int] = set()
 
-    def bound(self, held: Collection[int] = ()) -> int:
+    def bound(self, held: Collection[int] = (), by_age: bool = True) -> int:
         """
         Drop what is too old, and the oldest while there is too much.
 
         @param held: what must stay, for it may be under way.
+        @param by_age: whether to look at ages; there is no need to look often.
         @return: how many were dropped.
         """
-        oldest = self._wall() - self._limits.age
-        dropped = self._drop_oldest(lambda row: row[2] < oldest, EXPIRED, held)
-        dropped += self._drop_dead(oldest)
-        if self._limits.newest:
-            return dropped
-        while self.used() > self._limits.size:
+        dropped = 0
+        if by_age:
+            oldest = self._wall() - self._limits.age
+            dropped += self._drop_oldest(lambda row: row[2] < oldest, EXPIRED, held) + self._drop_dead(oldest)
+        while not self._limits.newest and self.used() > self._limits.size:
             gone = self._drop_oldest(lambda _: True, OVERFLOW, held) or self._drop_dead(self._wall() + 1)
             if not gone:
                 break
