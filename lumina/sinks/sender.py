@@ -22,18 +22,13 @@ from lumina.errors import LuminaError
 from lumina.readings import Reading
 from lumina.sinks.courier import Fate, Verdict, pause
 from lumina.sinks.documents import Document, encode
+from lumina.sinks.feed import Feed
 from lumina.sinks.keeper import Replaced
 from lumina.sinks.lanes import Device, Lanes, Parcel, ranges
-from lumina.sinks.records import Queued
 from lumina.sinks.spool import Spool
 from lumina.sinks.store import Store
 
 T = TypeVar("T")
-
-#: Readings that are read from the spool at once, and those that are looked through
-#: for one whose device is free.
-_LOADED = 500
-_LOOKED_THROUGH = 20_000
 
 #: So many different readings refused in a row are refused for a fault that is not theirs.
 _ALIKE = 8
@@ -108,10 +103,7 @@ class Sender(Service):
         self._reactor = reactor
         self._draw = draw
         self._lanes = Lanes(delivery.batch)
-        self._cursor = 0
-        self._more = True
-        self._loading = False
-        self._ready = False
+        self._feed = Feed(spool, self._lanes, self._pump)
         self._order = count(1)
         self._failures = 0
         self._probes = 0
@@ -123,7 +115,7 @@ class Sender(Service):
         self._sending: set[Deferred[None]] = set()
         self._look = LoopingCall(self._look_around)
         self._look.clock = reactor
-        spool.replaced = self._begin_anew
+        spool.replaced = self._feed.begin_anew
         spool.dropped = self._dropped
         spool.held = lambda: self._lanes.known() if self.holding else self._lanes.all()
 
@@ -139,7 +131,7 @@ class Sender(Service):
     def startService(self) -> None:
         super().startService()
         self._look.start(_LOOK, now=False)
-        self._spool.do(lambda store: store.batches()).addCallbacks(self._loaded_batches, self._not_loaded)
+        self._feed.begin()
 
     def stopService(self) -> "Deferred[object]":
         super().stopService()
@@ -154,90 +146,35 @@ class Sender(Service):
 
     def wake(self) -> None:
         """There are more readings."""
-        self._more = True
+        self._feed.more()
         self._pump()
 
     def _give_up(self) -> None:
         for each in list(self._sending):
             each.cancel()
 
-    # From the spool.
-
-    def _loaded_batches(self, batches: Sequence[tuple[int, Sequence[Queued]]]) -> None:
-        for number, members in batches:
-            if members:
-                self._lanes.put_back(Parcel(members, number))
-        self._ready = True
-        self._pump()
-
-    def _not_loaded(self, failure: Failure) -> None:
-        failure.trap(LuminaError)
-        self.trouble = str(failure.value)
-        if self.running:
-            self._reactor.callLater(_LOOK, self._try_to_load)
-
-    def _try_to_load(self) -> None:
-        if self.running:
-            self._spool.do(lambda store: store.batches()).addCallbacks(self._loaded_batches, self._not_loaded)
-
-    def _load(self) -> None:
-        """Read on, if there may be more and little is left."""
-        if self._loading or not self._more or len(self._lanes) >= _LOOKED_THROUGH:
-            return
-        self._loading = True
-        cursor = self._cursor
-        self._spool.do(lambda store: store.waiting(cursor, _LOADED)).addCallbacks(
-            self._loaded, self._load_failed, callbackArgs=(cursor,)
-        )
-
-    def _loaded(self, readings: Sequence[Queued], cursor: int) -> None:
-        self._loading = False
-        if cursor == self._cursor:
-            self._more = len(readings) == _LOADED
-            self._lanes.load(readings)
-            if readings:
-                self._cursor = readings[-1].seq
-        if readings or self._more:
-            self._pump()
-
-    def _load_failed(self, failure: Failure) -> None:
-        failure.trap(LuminaError)
-        self._loading = False
-
     def _look_around(self) -> None:
-        """What another process has changed is read anew, and so is what a failed attempt has left."""
+        """What another process has changed is read anew, and what came to nothing is begun again."""
+        if not self._feed.ready:
+            self._feed.begin()
         self._spool.do(lambda store: store.changed()).addCallbacks(self._looked, lambda _: None)
 
     def _looked(self, changed: bool) -> None:
         if changed:
             self._probe_at = 0.0
-            self.read_anew()
-        else:
-            self._pump()
-
-    def read_anew(self) -> None:
-        """Readings have gone or come elsewhere than at the end."""
-        self._lanes.clear()
-        self._cursor = 0
-        self.wake()
+            self._feed.read_anew()
+        self._pump()
 
     def _dropped(self) -> None:
         """While nothing is sent, what is only looked through may be dropped."""
         if self.holding:
-            self._lanes.clear()
-            self._cursor = 0
-
-    def _begin_anew(self) -> None:
-        """The spool is another one."""
-        self._lanes.forget()
-        self._cursor = 0
-        self._more = True
+            self._feed.read_anew()
 
     # To the courier.
 
     def _pump(self) -> None:
         """Send what can be sent now, and see to it that this is called when more can be."""
-        if not self.running or not self._ready:
+        if not self.running or not self._feed.ready:
             return
         if self._pumping:
             self._again = True
@@ -254,20 +191,19 @@ class Sender(Service):
         if now < self._gate:
             return
         if self.holding:
-            self._load()  # what is unlike the suspects may be far behind
+            self._feed.load()  # what is unlike the suspects may be far behind
             self._probe(now)
             return
         while self._lanes.under_way < (1 if self._failures else self._delivery.concurrency):
             parcel = self._lanes.next(now)
             if parcel is None:
-                self._load()
+                self._feed.load()
                 self._judge_the_last()
                 return
             self._send(parcel)
             if self.holding or now < self._gate:
                 return
-        if len(self._lanes) < _LOADED // 2:
-            self._load()
+        self._feed.load_if_few()
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -293,7 +229,7 @@ class Sender(Service):
         if isinstance(result, Failure) and self.running and not result.check(Replaced):
             self._log.failure("{name}: a delivery", result, name=self._spool.title)
             self._gate = self._reactor.seconds() + self._delivery.longest
-            self.read_anew()
+            self._feed.read_anew()
         self._pump()
 
     async def _deliver(self, parcel: Parcel) -> None:
@@ -411,9 +347,7 @@ class Sender(Service):
         now, delivery = self._reactor.seconds(), self._delivery
         self._say(verdict.sentence)
         self._failures += 1
-        self._lanes.clear()  # so that they may be dropped, should this last
-        self._cursor = 0
-        self._more = True
+        self._feed.read_anew()  # so that what is in no parcel may be dropped, should this last
         if verdict.wait is None:
             self._gate = max(
                 self._gate, now + pause(self._failures, delivery.shortest, delivery.longest, self._draw)
@@ -439,7 +373,7 @@ class Sender(Service):
     def _judge_the_last(self) -> None:
         """There is nothing else to send: what is refused is either guilty, or a sign."""
         suspects = list(self._lanes.suspects)
-        if not suspects or self._lanes.under_way or self._loading or self._lanes.due() is not None:
+        if not suspects or self._lanes.under_way or self._feed.is_loading or self._lanes.due() is not None:
             return
         if self._accepted_lately():
             self._bury_aside(suspects)
