@@ -264,6 +264,21 @@ class SilenceTests(WireCase):
         self.clock.advance(0.001)
         self.successResultOf(silent)
 
+    def test_frame_that_has_begun_beside_a_broadcast(self) -> None:
+        """
+        The same where a late reply begins while a broadcast holds the line.
+        """
+        done = self.send(timeout=0.1, broadcast=True)
+        pass_time(self.clock, REQUEST_TIME + 0.095)
+        self.wire.dataReceived(b"\x07\x03\x02")
+        pass_time(self.clock, 0.005)
+        self.end(done)
+        silent = self.wire.silence(0)
+        pass_time(self.clock, SLACK - 0.006)
+        self.assertNoResult(silent)
+        pass_time(self.clock, 0.001)
+        self.successResultOf(silent)
+
     def test_longer_gap(self) -> None:
         """
         A longer gap that a port or unit needs is kept.

@@ -90,8 +90,8 @@ class Carrier:
         @param party: a job; those that share its exchange are added to it.
         @return: `None`: the job has ended before it was sent.
         """
-        settings, job = self._settings, party[0]
-        gap = max(settings.gap, self.hold, settings.unit(job.unit).gap or 0.0, job.line.gap)
+        job = party[0]
+        gap = self._gap(job)
         trials = self._trials(job.request)
         result: Reply | LuminaError = PortDown("the port was lost")
         for trial in range(trials):
@@ -109,6 +109,11 @@ class Carrier:
             if not isinstance(result, Sent) or isinstance(result, PortLost) or all_over(party):
                 break
         return result
+
+    def _gap(self, job: Job) -> float:
+        """Seconds of silence before it is sent."""
+        settings = self._settings
+        return max(settings.gap, self.hold, settings.unit(job.unit).gap or 0.0, job.line.gap)
 
     def _trials(self, request: Request) -> int:
         """How often a request may be sent."""
@@ -225,7 +230,7 @@ class Carrier:
         @return: why the one copy that came is no confirmation.
         """
         try:
-            await wire.silence(self._settings.slack)
+            await wire.silence(max(self._settings.slack, self._gap(job)))
         except PortDown as down:
             return PortLost(str(down))
         began, wait = self._clock.seconds(), self._settings.timeout
