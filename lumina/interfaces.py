@@ -16,9 +16,11 @@ from typing import Any, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 
 from lumina.errors import LuminaError as LuminaError  # for plug-ins, which import nothing below
+from lumina.errors import NotTaken as NotTaken
 from lumina.modbus import pdu as pdu
 from lumina.modbus.pdu import Reply, Request
-from lumina.readings import Reading
+from lumina.readings import Point as Point
+from lumina.readings import Reading as Reading
 
 
 class Priority(IntEnum):

@@ -6,6 +6,7 @@ reactor, and what a bus answers is said beforehand or later, by the test.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -24,6 +25,7 @@ from lumina.interfaces import (
     DeviceStatus,
     Exchange,
     Outcome,
+    Outlet,
     PortStatistics,
     PortStatus,
     SinkStatus,
@@ -393,3 +395,8 @@ def site(
 ) -> Site:
     """What a front end is given, in a test."""
     return Site(listener, clock or Clock(), lambda: WALL, buses, overview or FakeOverview())
+
+
+def outlet(directory: Path, clock: Clock | None = None, name: str = "test") -> Outlet:
+    """What a sink is given, in a test."""
+    return Outlet(name, clock or Clock(), lambda: WALL, directory)

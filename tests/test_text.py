@@ -22,6 +22,7 @@ from lumina.interfaces import (
     PointStatus,
     PortStatistics,
     PortStatus,
+    SinkStatus,
     Terms,
     Times,
     Traffic,
@@ -350,6 +351,30 @@ class PeopleTests(TextCase):
         place = head.index("from memory")
         self.assertEqual(one[place:].split()[:3], ["5", "487", "ms"])
         self.assertEqual(two[place:].split()[:3], ["0", "0", "ms"])
+
+    def test_spool(self) -> None:
+        """
+        `spool` tells of each sink what has become of the readings that it took, and what is wrong.
+        """
+        self.overview = FakeOverview(
+            sinks=[
+                SinkStatus("api", "post", "holding", 100, 90, 2, 3, 5, 7200.0, 1, error="401 Unauthorized"),
+                SinkStatus("file", "jsonl", taken=7, delivered=7),
+            ]
+        )
+        self.client()
+        self.connection.dataReceived(b"spool\n")
+        self.assertEqual(
+            self.said().decode().split("\n"),
+            [
+                "sink  kind   taken  delivered  dead  gap  queued  oldest  missed  state",
+                "api   post     100         90     2    3       5     2 h       1  holding",
+                "file  jsonl      7          7     0    0       0       -       0  idle",
+                "api: 401 Unauthorized",
+                "",
+                "",
+            ],
+        )
 
     def test_devices(self) -> None:
         """

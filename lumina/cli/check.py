@@ -8,6 +8,7 @@ from lumina.config.listeners import Listener
 from lumina.config.polled import polled
 from lumina.config.ports import Port
 from lumina.config.settings import Config
+from lumina.config.sinks import Lines, Post, Sink
 
 
 def summary(config: Config) -> Iterator[str]:
@@ -20,6 +21,8 @@ def summary(config: Config) -> Iterator[str]:
         yield f"simulator {key}: {simulator.source}, seed {simulator.seed}"
     if config.poll.devices:
         yield f"poll: {_polled(config)}"
+    for key, sink in config.sinks.items():
+        yield f"sink {key}: {sink.kind}{_goal(sink)}"
     for key, listener in config.listen.items():
         yield f"listener {key}: {listener.kind} on {listener.address}, {_access(listener, config)}"
 
@@ -31,6 +34,12 @@ def _polled(config: Config) -> str:
         counts.update({interval: len(points) for interval, points in device.points.items()})
     every = ", ".join(f"{count} values every {interval:g} s" for interval, count in sorted(counts.items()))
     return f"{len(devices)} devices, {every}"
+
+
+def _goal(sink: Sink) -> str:
+    if isinstance(sink, Post):
+        return f" to {sink.url.partition('?')[0]}"
+    return f" to {sink.path}" if isinstance(sink, Lines) else ""
 
 
 def _line(port: Port) -> str:

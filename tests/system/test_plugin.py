@@ -1,4 +1,4 @@
-"""A front end from a package of its own, found and served by a running lumina."""
+"""A front end and a sink from a package of its own, found and used by a running lumina."""
 
 import os
 import shutil
@@ -27,6 +27,16 @@ listen:
     bus: plant
     unit: 1
     greeting: It is
+poll:
+  interval: 1
+  addressing: modicon
+  devices:
+    - device_id: 1
+      bus: plant
+      slave_id: 1
+      registers: [{address: 40001, parameter: Warmth, data_type: uint16}]
+sinks:
+  words: {kind: diary, file: diary.txt, opening: Hello}
 """
 
 
@@ -39,6 +49,7 @@ class PluginTests(SynchronousTestCase):
         self.socket = str(self.directory / "socket")
         path = os.pathsep.join((str(self.directory / "site"), str(ROOT)))
         self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.environment["STATE_DIRECTORY"] = str(self.directory)
 
     def start(self, configuration: str) -> "subprocess.Popen[str]":
         """Start the service in the foreground."""
@@ -86,6 +97,18 @@ class PluginTests(SynchronousTestCase):
         output, _ = process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, "Traceback" in output), (0, False), output)
 
+    def test_sink(self) -> None:
+        """
+        Its sink is given what is polled.
+        """
+        process = self.start(CONFIGURATION)
+        diary = self.directory / "diary.txt"
+        deadline = time.monotonic() + PATIENCE
+        while not (diary.exists() and diary.read_text().endswith("\n")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertIsNone(process.poll())
+        self.assertRegex(diary.read_text(), r"^Hello, Warmth: it was \d+\.\n")
+
     def test_bad_settings(self) -> None:
         """
         What is wrong with its own settings ends the start with sentences and status 1, and no traceback.
@@ -120,10 +143,10 @@ class PluginTests(SynchronousTestCase):
 
     def test_its_own_tests(self) -> None:
         """
-        A package tests its front end with `lumina.testing` alone.
+        A package tests its front end and its sink with `lumina.testing` alone.
         """
         result = subprocess.run(
-            [sys.executable, "-m", "twisted.trial", "test_lumina_shout"],
+            [sys.executable, "-m", "twisted.trial", "test_lumina_shout", "test_lumina_diary"],
             env=self.environment,
             cwd=self.directory,
             capture_output=True,

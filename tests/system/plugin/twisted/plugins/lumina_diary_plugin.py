@@ -1,0 +1,5 @@
+"""Where lumina finds the sink."""
+
+from lumina_diary import Kind
+
+diary = Kind()
