@@ -54,7 +54,7 @@ class Case(SynchronousTestCase):
 
     def ended(self, *outcomes: Outcome) -> None:
         for outcome in outcomes:
-            self.tally.outcome(outcome)
+            self.tally.unit(outcome.unit).outcome(outcome)
 
     def carried(self, *exchanges: Exchange) -> None:
         for exchange in exchanges:

@@ -16,7 +16,7 @@ from lumina.interfaces import (
     UnitStatistics,
 )
 from lumina.watch.devices import DeviceStates
-from lumina.watch.statistics import PortTally
+from lumina.watch.statistics import UNITS, PortTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class LiveOverview:
         """
         self._seconds = seconds
         self._ports: dict[str, _Port] = {}
+        # Where the outcomes of a port and a unit are counted, for the quickest way there.
+        self._counted: dict[tuple[str, int], Callable[[Outcome], None]] = {}
         self._sinks: list[Callable[[], SinkStatus]] = []
         self._clients: dict[str, ClientStatus] = {}
         self._devices = DeviceStates(lambda: 0.0)
@@ -60,8 +62,14 @@ class LiveOverview:
         self._devices = states
 
     def outcome(self, outcome: Outcome) -> None:
-        if port := self._ports.get(outcome.port):  # a bus of another kind is not shown
-            port.tally.outcome(outcome)
+        count = self._counted.get(outcome[:2])
+        if count is not None:
+            count(outcome)
+        elif port := self._ports.get(outcome.port):  # a bus of another kind is not shown
+            tally = port.tally.unit(outcome.unit)
+            if outcome.unit in UNITS:
+                self._counted[outcome[:2]] = tally.outcome
+            tally.outcome(outcome)
 
     def exchange(self, exchange: Exchange) -> None:
         if port := self._ports.get(exchange.port):

@@ -18,7 +18,8 @@ from lumina.interfaces import Exchange, Outcome, PortStatistics, PortStatus, Tim
 LATELY = 60
 
 _EXCEPTION = "exception_"
-_UNITS = range(256)
+#: The numbers that a unit can have, and broadcast.
+UNITS = range(256)
 _NO_UNIT = -1
 
 
@@ -40,6 +41,10 @@ class Distribution:
     def add(self, seconds: float) -> None:
         """Count one more."""
         self._count += 1
+        if not seconds:  # simulated units take no time
+            self._least = 0.0
+            self._buckets[0] += 1
+            return
         self._total += seconds
         if seconds < self._least:
             self._least = seconds
@@ -207,14 +212,11 @@ class PortTally:
         self._use = Use(since)
         self._units: dict[int, Tally] = {}
 
-    def outcome(self, outcome: Outcome) -> None:
-        self._unit(outcome.unit).outcome(outcome)
-
     def exchange(self, exchange: Exchange) -> None:
-        self._unit(exchange.unit).exchange(exchange)
+        self.unit(exchange.unit).exchange(exchange)
         self._use.add(exchange.last or exchange.ended, _wire_time(exchange))
         for frame in exchange.late:
-            self._unit(frame[0]).late(exchange.sent)
+            self.unit(frame[0]).late(exchange.sent)
 
     def words(self) -> Mapping[str, int]:
         """How many requests have ended with which word."""
@@ -253,8 +255,9 @@ class PortTally:
             if unit != _NO_UNIT
         ]
 
-    def _unit(self, unit: int) -> Tally:
-        if unit not in _UNITS:
+    def unit(self, unit: int) -> Tally:
+        """What is counted of one unit; of all numbers that no unit can have, together."""
+        if unit not in UNITS:
             unit = _NO_UNIT  # it was refused, and any number of such numbers shall not cost memory
         tally = self._units.get(unit)
         if tally is None:
