@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import cache
 from typing import NamedTuple
 
 from lumina.errors import BadReply
@@ -85,6 +86,9 @@ class Reading(NamedTuple):
     reason: str = ""
 
 
+#: Values of one kind that are remembered with their bytes.
+REMEMBERED = 4096
+
 #: What bytes say: value, quality, reason, as in a `Reading`.
 Judged = tuple[Value | None, str, str]
 
@@ -93,24 +97,36 @@ def decoder(point: Point) -> Callable[[bytes], Judged]:
     """
     How to judge the bytes of this point, found out once.
 
-    Values often repeat: the last bytes and what they meant are kept.
+    Points of one kind share it, and what it remembers: values often repeat.
 
     @return: takes exactly the bytes of its registers, in the order of their
         addresses; for coils and discrete inputs one byte, 0 or 1. Never raises.
     """
-    judge = _judge(point)
-    seen: tuple[bytes, Judged] = (b"", (None, INVALID, "nothing came"))
+    return _decoder(point.table in (HOLDING, INPUT), point.format, point.precision, point.names, point.absent)
+
+
+@cache
+def _decoder(
+    registers: bool,
+    format: Format,
+    precision: int | None,
+    names: tuple[tuple[int, str], ...],
+    absent: tuple[Decimal, ...],
+) -> Callable[[bytes], Judged]:
+    table = HOLDING if registers else COILS
+    judge = _judge(Point("", "", table, format=format, precision=precision, names=names, absent=absent))
+    known: dict[bytes, Judged] = {}
 
     def decode(data: bytes) -> Judged:
-        nonlocal seen
-        last, judged = seen
-        if data == last:
-            return judged
-        try:
-            judged = judge(data)
-        except BadReply as error:
-            judged = None, INVALID, str(error)
-        seen = data, judged
+        judged = known.get(data)
+        if judged is None:
+            try:
+                judged = judge(data)
+            except BadReply as error:
+                judged = None, INVALID, str(error)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[data] = judged
         return judged
 
     return decode

@@ -1,5 +1,6 @@
 """How parts of the service start and stop."""
 
+import gc
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import StartRefused
-from lumina.services import FAREWELL, Farewell, InTurn, Listener
+from lumina.services import FAREWELL, Farewell, InTurn, Listener, Settled
 
 
 class Part(Service):
@@ -110,3 +111,36 @@ class FarewellTests(SynchronousTestCase):
         A factory that has no way to close is not waited for.
         """
         self.successResultOf(Farewell(Factory(), Clock()).stopService())
+
+
+class SettledTests(SynchronousTestCase):
+    def test_what_stays(self) -> None:
+        """
+        What was made until the start, and by the first work, is no more looked through for garbage.
+        """
+        before = gc.get_threshold()
+        self.addCleanup(gc.set_threshold, *before)
+        self.addCleanup(gc.unfreeze)
+        clock = Clock()
+        service = Settled(clock)
+        service.startService()
+        clock.advance(0)
+        frozen = gc.get_freeze_count()
+        self.assertGreater(frozen, 1000)
+        kept: list[list[int]] = [[] for _ in range(100)]
+        clock.advance(30)
+        self.assertGreaterEqual(gc.get_freeze_count(), frozen + len(kept))
+        service.stopService()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_stopped_early(self) -> None:
+        """
+        When it ends before, nothing is left to be done.
+        """
+        before = gc.get_threshold()
+        self.addCleanup(gc.set_threshold, *before)
+        clock = Clock()
+        service = Settled(clock)
+        service.startService()
+        service.stopService()
+        self.assertEqual(clock.getDelayedCalls(), [])

@@ -65,7 +65,7 @@ class Block:
         self.request = _READS[self.table](self.start, self.end - self.start)
         self._registers = in_registers(self.table)
         self._fields = [
-            (points[index], decoders[index], *self._bytes(points[index])) for index in self.points
+            (points[index], decoders[index], slice(*self._bytes(points[index]))) for index in self.points
         ]
 
     @property
@@ -93,8 +93,8 @@ class Block:
         if not self._registers:
             pdu = pdu[:2] + b"".join(_unpacked(byte) for byte in pdu[2:])
         found = []
-        for point, decode, first, last in self._fields:
-            value, quality, reason = decode(pdu[first:last])
+        for point, decode, place in self._fields:
+            value, quality, reason = decode(pdu[place])
             found.append(_make(Reading, (point, value, at, quality, reason)))
         return found
 
@@ -106,10 +106,7 @@ class Block:
         """
         if not self._registers:
             pdu = pdu[:2] + b"".join(_unpacked(byte) for byte in pdu[2:])
-        return {
-            index: pdu[first:last]
-            for index, (_, _, first, last) in zip(self.points, self._fields, strict=True)
-        }
+        return {index: pdu[place] for index, (_, _, place) in zip(self.points, self._fields, strict=True)}
 
     def _bytes(self, point: Point) -> tuple[int, int]:
         """Where a point lies in a reply, whose bits have become a byte each."""
