@@ -1,12 +1,14 @@
 """Records of what was lost, delivered where they are wanted."""
 
+import json
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.sinks.documents import document
-from lumina.sinks.gaps import GapSender
+from lumina.sinks.gaps import GapSender, ToFiles
+from lumina.sinks.lines import LinesSink
 from lumina.sinks.records import Limits
-from lumina.sinks.sender import Delivery, Sender
+from lumina.sinks.sender import Courier
 from lumina.sinks.spool import Spool
 from lumina.testing import pass_time
 from tests.spools import START, FakeCourier, Thread, directory
@@ -16,13 +18,17 @@ class GapTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.courier = FakeCourier()
-        path = directory(self) / "api.spool"
-        self.spool = Spool("api", path, Limits(), lambda: START, Thread())
-        sender = Sender(self.spool, self.courier, Delivery(), document, self.clock)
-        self.gaps = GapSender(self.spool, self.courier, sender, self.clock)
-        self.gaps.startService()
+        self.directory = directory(self)
+        self.spool = Spool("api", self.directory / "api.spool", Limits(), lambda: START, Thread())
+        self.can_send = True
+        self.begin(self.courier)
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
-        self.addCleanup(self.gaps.stopService)
+        self.addCleanup(lambda: self.gaps.stopService())
+
+    def begin(self, courier: Courier) -> None:
+        """Start what delivers gaps."""
+        self.gaps = GapSender(self.spool, courier, self.clock, lambda: self.can_send)
+        self.gaps.startService()
 
     def lose(self, device: int, count: int) -> None:
         self.successResultOf(
@@ -71,3 +77,26 @@ class GapTests(SynchronousTestCase):
         self.courier.answers = lambda _: 201
         self.courier.sent[0].answer(201)
         self.assertEqual([each.documents[0]["count"] for each in self.courier.sent], [1, 2])
+
+    def test_while_nothing_can_be_sent(self) -> None:
+        """
+        While the API takes no readings, it is not asked to take gaps.
+        """
+        self.lose(1, 42)
+        self.can_send = False
+        pass_time(self.clock, 300.0)
+        self.assertEqual(self.courier.sent, [])
+
+    def test_files(self) -> None:
+        """
+        Where the API does not want them, gaps go to the files of other sinks, once there is room.
+        """
+        self.gaps.stopService()
+        file = LinesSink("file", "/dev/full", lambda: START, Thread())
+        self.begin(ToFiles([file]))
+        self.lose(1, 42)
+        pass_time(self.clock, 31.0)
+        file._path = str(self.directory / "readings.jsonl")
+        pass_time(self.clock, 300.0)
+        (line,) = (self.directory / "readings.jsonl").read_text().splitlines()
+        self.assertEqual(json.loads(line)["count"], 42)

@@ -16,7 +16,7 @@ from lumina.sinks.agent import Client, Trust
 from lumina.sinks.deadband import Band, Deadband
 from lumina.sinks.documents import document, full_document
 from lumina.sinks.file import lock
-from lumina.sinks.gaps import GapSender
+from lumina.sinks.gaps import GapSender, ToFiles
 from lumina.sinks.lines import LinesSink
 from lumina.sinks.post import Post, Posting
 from lumina.sinks.records import Limits
@@ -35,7 +35,8 @@ def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str
     @raise StartRefused: a secret or a certificate is not where it should be.
     """
     directory = state_directory(environment)
-    for name, chosen in sinks.items():
+    files_first = sorted(sinks.items(), key=lambda each: not isinstance(each[1], config.Lines))
+    for name, chosen in files_first:
         try:
             sink = _sink(parts, name, chosen, directory, environment)
         except OSError as error:
@@ -45,7 +46,8 @@ def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str
         parts.sinks[name] = sink
         if IService.providedBy(sink):
             sink.setServiceParent(parts.outlets)
-        status = getattr(sink, "status", None)
+    for name in sinks:
+        status = getattr(parts.sinks[name], "status", None)
         if status is not None:
             parts.overview.add_sink(status)
 
@@ -105,10 +107,18 @@ def _post(
         wall,
         bad=chosen.bad,
         deadband=Deadband(bands),
-        gaps=GapSender(spool, post, sender, reactor) if chosen.gaps else None,
+        gaps=_gaps(parts, spool, sender, post if chosen.gaps else None),
         claim=lambda: lock(file),
         close=client.close,
     )
+
+
+def _gaps(parts: Parts, spool: Spool, sender: Sender, post: Post | None) -> GapSender | None:
+    """Where records of what is lost go: to the API if it wants them, else to the files that there are."""
+    if post is not None:
+        return GapSender(spool, post, parts.reactor, lambda: sender.state in ("idle", "delivering"))
+    files = [sink for sink in parts.sinks.values() if isinstance(sink, LinesSink)]
+    return GapSender(spool, ToFiles(files), parts.reactor) if files else None
 
 
 def _limits(chosen: config.SpoolSettings) -> Limits:

@@ -67,6 +67,10 @@ class LinesSink(Service):
         done = self._run(lambda: self._write(wanted, self._waiting))
         return done.addCallbacks(self._written, self._failed, callbackArgs=(wanted,), errbackArgs=(wanted,))
 
+    def note(self, data: bytes) -> Deferred[None]:
+        """Write lines that are no readings."""
+        return self._run(lambda: self._append(data))
+
     def status(self) -> SinkStatus:
         """What it has done since the start."""
         return SinkStatus(
@@ -89,7 +93,9 @@ class LinesSink(Service):
             raise NotTaken(f"{waiting} readings wait for the disk, the limit is {_WAITING}")
         if not readings:
             return
-        data = lines(map(full_document, readings))
+        self._append(lines(map(full_document, readings)))
+
+    def _append(self, data: bytes) -> None:
         if self._path == "-":
             _write_all(_STANDARD_OUTPUT, data)  # `sys.stdout` is the log's, in a service
         else:

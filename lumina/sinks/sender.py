@@ -37,6 +37,8 @@ _LATELY = 60.0
 #: Suspects that are gathered at most, while all is refused.
 _SUSPECTS = 200
 
+#: Seconds between two words in the log about refused readings of one point.
+_AGAIN = 3600.0
 #: Seconds between two looks at what another process may have changed.
 _LOOK = 2.0
 #: Seconds that requests under way are waited for at the end.
@@ -109,6 +111,7 @@ class Sender(Service):
         self._probes = 0
         self._gate = 0.0
         self._accepted_at: dict[Device, float] = {}
+        self._told: dict[tuple[Device, str], float] = {}
         self._probe_at = 0.0
         self._pumping = self._again = False
         self._timer: Any = None
@@ -304,17 +307,25 @@ class Sender(Service):
 
         for each in guilty:
             self._lanes.convict(each)
-            assert each.refusal is not None
-            self._log.warn(
-                "{name}: device {device}, {parameter!r} is refused for good: {sentence}",
-                name=self._spool.title,
-                device=each.reading.point.device,
-                parameter=each.reading.point.parameter,
-                sentence=each.refusal.sentence,
-            )
+            self._tell(each)
         if guilty:
             await self._surely(name, bury)
             self._lanes.buried(guilty)
+
+    def _tell(self, guilty: Parcel) -> None:
+        """Say whose reading is refused, of each point once in a while."""
+        point, now = guilty.reading.point, self._reactor.seconds()
+        if now - self._told.get((point.device, point.parameter), -_AGAIN) < _AGAIN:
+            return
+        self._told[point.device, point.parameter] = now
+        assert guilty.refusal is not None
+        self._log.warn(
+            "{name}: device {device}, {parameter!r} is refused for good: {sentence}",
+            name=self._spool.title,
+            device=point.device,
+            parameter=point.parameter,
+            sentence=guilty.refusal.sentence,
+        )
 
     async def _split(self, parcel: Parcel, name: str) -> None:
         """A batch was refused, for one of its readings perhaps: each half by itself."""

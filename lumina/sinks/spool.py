@@ -44,13 +44,17 @@ class Thread:
     def __init__(self, reactor: Any, name: str) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(1, 1, name)
+        self._stopped = False
 
     def __call__(self, function: Callable[[], T], /) -> Deferred[T]:
+        if self._stopped:
+            return fail(NotTaken("lumina is stopping"))
         if not self._pool.started:
             self._pool.start()
         return deferToThreadPool(self._reactor, self._pool, function)
 
     def stop(self) -> None:
+        self._stopped = True
         if self._pool.started:
             self._pool.stop()
 
