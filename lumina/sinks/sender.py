@@ -23,6 +23,7 @@ from lumina.readings import Reading
 from lumina.sinks.courier import Fate, Verdict, pause
 from lumina.sinks.documents import Document, encode
 from lumina.sinks.feed import Feed
+from lumina.sinks.judgement import Hold, Signs
 from lumina.sinks.keeper import Replaced
 from lumina.sinks.lanes import Device, Lanes, Parcel, ranges
 from lumina.sinks.spool import Spool
@@ -32,8 +33,6 @@ T = TypeVar("T")
 
 #: So many different readings refused in a row are refused for a fault that is not theirs.
 _ALIKE = 8
-#: An acceptance is a sign that the fault is theirs for so many seconds, where there is no better one.
-_LATELY = 60.0
 #: Suspects that are gathered at most, while all is refused.
 _SUSPECTS = 200
 
@@ -78,7 +77,6 @@ class Sender(Service):
     Delivers from one spool by one courier.
 
     @ivar trouble: the last thing that went wrong; empty when something was accepted since.
-    @ivar holding: why nothing is sent; empty: it is.
     """
 
     _log = Logger()
@@ -97,7 +95,6 @@ class Sender(Service):
         @param draw: a random number from 0 up to 1.
         """
         self.trouble = ""
-        self.holding = ""
         self._spool = spool
         self._courier = courier
         self._delivery = delivery
@@ -108,11 +105,10 @@ class Sender(Service):
         self._feed = Feed(spool, self._lanes, self._pump)
         self._order = count(1)
         self._failures = 0
-        self._probes = 0
         self._gate = 0.0
-        self._accepted_at: dict[Device, float] = {}
+        self._signs = Signs()
+        self._held = Hold(delivery.hold, draw)
         self._told: dict[tuple[Device, str], float] = {}
-        self._probe_at = 0.0
         self._pumping = self._again = False
         self._timer: Any = None
         self._sending: set[Deferred[None]] = set()
@@ -121,6 +117,11 @@ class Sender(Service):
         spool.replaced = self._feed.begin_anew
         spool.dropped = self._dropped
         spool.held = lambda: self._lanes.known() if self.holding else self._lanes.all()
+
+    @property
+    def holding(self) -> str:
+        """Why nothing is sent; empty: it is."""
+        return self._held.reason
 
     @property
     def state(self) -> str:
@@ -164,7 +165,7 @@ class Sender(Service):
 
     def _looked(self, changed: bool) -> None:
         if changed:
-            self._probe_at = 0.0
+            self._held.due = 0.0
             self._feed.read_anew()
         self._pump()
 
@@ -213,7 +214,7 @@ class Sender(Service):
             self._timer.cancel()
             self._timer = None
         now = self._reactor.seconds()
-        due = max(self._gate, self._probe_at if self.holding else self._lanes.due() or 0.0)
+        due = max(self._gate, self._held.due if self.holding else self._lanes.due() or 0.0)
         if due > now and self.running:
             self._timer = self._reactor.callLater(due - now, self._timed)
 
@@ -231,8 +232,9 @@ class Sender(Service):
         self._lanes.done(parcel)
         if isinstance(result, Failure) and self.running and not result.check(Replaced):
             self._log.failure("{name}: a delivery", result, name=self._spool.title)
-            self._gate = self._reactor.seconds() + self._delivery.longest
-            self._feed.read_anew()
+            parcel.due = self._gate = self._reactor.seconds() + self._delivery.longest
+            if parcel not in self._lanes.suspects:
+                self._lanes.put_back(parcel)
         self._pump()
 
     async def _deliver(self, parcel: Parcel) -> None:
@@ -251,7 +253,7 @@ class Sender(Service):
             self._gate = max(self._gate, self._reactor.seconds() + verdict.wait)
         if verdict.fate is Fate.ACCEPTED:
             await self._surely(name, lambda store: store.delivered(parcel.seqs, parcel.batch))
-            self._accepted_at.update(dict.fromkeys(parcel.devices, began))
+            self._signs.accepted(parcel.devices, began)
             await self._accepted(parcel, name)
         elif verdict.fate is Fate.REFUSED and len(parcel.members) > 1:
             await self._split(parcel, name)
@@ -290,7 +292,7 @@ class Sender(Service):
         guilty = [each for each in self._lanes.suspects if each.refused < parcel.sent]
         if self.holding:
             self._log.info("{name}: readings are accepted again", name=self._spool.title)
-            self.holding = ""
+            self._held.end()
             # Those of its own device may not come behind it; the others get another chance.
             guilty = [each for each in guilty if each.devices & parcel.devices and each.first < parcel.first]
             self._lanes.acquit(guilty)
@@ -347,12 +349,12 @@ class Sender(Service):
         parcel.refusal, parcel.refused = verdict, next(self._order)
         self._lanes.suspect(parcel)
         if not self.holding and len(self._lanes.suspects) >= _ALIKE:
-            if self._is_one_device_alone():
+            if self._signs.is_one_alone(self._lanes.suspects, self._reactor.seconds()):
                 self._bury_aside(list(self._lanes.suspects))
             else:
                 self._hold(f"all is refused alike: {verdict.sentence}")
         elif self.holding and not (again and self._probe_another()):
-            self._probe_later()
+            self._held.later(self._reactor.seconds())
 
     def _not_now(self, parcel: Parcel, verdict: Verdict) -> None:
         now, delivery = self._reactor.seconds(), self._delivery
@@ -371,7 +373,7 @@ class Sender(Service):
         if verdict.fate is Fate.BARRED and not self.holding:
             self._hold(verdict.sentence)
         elif self.holding:
-            self._probe_later()
+            self._held.later(self._reactor.seconds())
 
     def _say(self, sentence: str) -> None:
         """Each trouble once."""
@@ -386,21 +388,10 @@ class Sender(Service):
         suspects = list(self._lanes.suspects)
         if not suspects or self._lanes.under_way or self._feed.is_loading or self._lanes.due() is not None:
             return
-        if self._accepted_lately():
+        if self._signs.lately(self._reactor.seconds()):
             self._bury_aside(suspects)
         else:
             self._hold(f"nothing is accepted: {self.trouble}")
-
-    def _is_one_device_alone(self) -> bool:
-        """Whether all suspects are of one device of which nothing is accepted, while others are."""
-        devices = {device for parcel in self._lanes.suspects for device in parcel.devices}
-        lately = self._accepted_lately()
-        return len(devices) == 1 and bool(lately) and not devices & lately
-
-    def _accepted_lately(self) -> set[Device]:
-        """Devices of which something was accepted within the last minute."""
-        since = self._reactor.seconds() - _LATELY
-        return {device for device, at in self._accepted_at.items() if at >= since}
 
     def _bury_aside(self, guilty: Sequence[Parcel]) -> None:
         burying = Deferred.fromCoroutine(self._bury(guilty, self._spool.name))
@@ -409,23 +400,16 @@ class Sender(Service):
         burying.addBoth(lambda _: self._sending.discard(burying))
 
     def _hold(self, reason: str) -> None:
-        self.holding = reason
-        self._probes = 0
-        self._probe_later()
+        self._held.begin(reason, self._reactor.seconds())
         self._log.error(
             "{name}: held, nothing is given up: {reason}; one reading is tried now and then",
             name=self._spool.title,
             reason=reason,
         )
 
-    def _probe_later(self) -> None:
-        bound = self._delivery.hold * min(10.0, 2.0**self._probes)
-        self._probes += 1
-        self._probe_at = self._reactor.seconds() + bound * (0.5 + self._draw() / 2)
-
     def _probe(self, now: float) -> None:
         """Try one: first that which was refused first."""
-        if now < self._probe_at or self._lanes.under_way:
+        if now < self._held.due or self._lanes.under_way:
             return
         parcel = self._lanes.take_suspect() or self._lanes.next(now)
         if parcel is not None:
