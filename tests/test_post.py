@@ -156,7 +156,10 @@ class PostTests(SynchronousTestCase):
         for error, words in (
             (ConnectionRefusedError(), "cannot connect"),
             (DNSLookupError("no such name"), "cannot be looked up"),
-            (ResponseNeverReceived([Failure(ConnectionDone())]), "Connection was closed cleanly"),
+            (
+                ResponseNeverReceived([Failure(ConnectionDone())]),
+                "the API closed the connection before it had answered",
+            ),
             (RuntimeError(f"about {SECRET}"), "about ***"),
         ):
             verdict = self.verdict(self.failing(error))

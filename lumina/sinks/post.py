@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -121,6 +121,8 @@ def _reason(failure: Failure) -> str:
     if isinstance(error, ResponseFailed):
         causes = [each for each in error.reasons if isinstance(each, Failure)]
         return _reason(causes[0]) if causes else "the connection ended before an answer came"
+    if isinstance(error, ConnectionDone | ConnectionLost):
+        return "the API closed the connection before it had answered"
     if isinstance(error, DNSLookupError):
         return f"the name of the API cannot be looked up: {error}"
     if isinstance(error, ConnectError):
