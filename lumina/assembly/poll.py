@@ -45,10 +45,11 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
         _log.warn("{sentence}", sentence=sentence)
     _refuse(f"poll: device {each.id}: {problem}" for each in found for problem in _problems(each))
     names = _connect(parts, config, found)
-    lines = {name: port for port in config.ports.values() for name in port.all_names} | config.ports
-    made = [_polled(parts, each, name, lines.get(name)) for each, name in zip(found, names, strict=True)]
+    made = [
+        _polled(parts, each, name, config.ports.get(name)) for each, name in zip(found, names, strict=True)
+    ]
     if timed:
-        _weigh(made, lines)
+        _weigh(made, config.ports)
     return _poller(parts, config, made, timed)
 
 
@@ -65,14 +66,15 @@ def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -
 
 
 def _connect(parts: Parts, config: Config, found: Iterable[Configured]) -> list[str]:
-    """The name of the bus of each; devices with one address are one bus, with one that is configured, too."""
+    """The key of the bus of each; devices with one address are one bus, with one that is configured, too."""
+    keys = config.bus_keys
     known = {
         address: name for name, device in config.devices.items() if (address := _address(device.endpoint))
     }
     names, new = [], {}
     for each in found:
         if each.bus:
-            names.append(each.bus)
+            names.append(keys.get(each.bus, each.bus))
             continue
         address = each.host.lower(), each.port
         if address not in known:
