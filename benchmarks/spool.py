@@ -17,11 +17,19 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import react
 
 from lumina.readings import Point, Reading
+from lumina.sinks.courier import Verdict
 from lumina.sinks.documents import document, encode
 from lumina.sinks.lines import append
 from lumina.sinks.records import Limits
+from lumina.sinks.sender import Delivery, Sender
+from lumina.sinks.sink import SpoolingSink
+from lumina.sinks.spool import Spool, Thread
 from lumina.sinks.store import Store
 
 CYCLE = 1000
@@ -86,6 +94,29 @@ def show(what: str, rate: float, cpu: float, plain: float | None = None) -> None
     print(f"{what:32} {rate:10,.0f} readings/s  {cpu:7.1f} us CPU each{ratio}")
 
 
+class Deaf:
+    """A courier that never comes back."""
+
+    def send(self, key: str, body: bytes, members: str = "") -> "Deferred[Verdict]":
+        return Deferred()
+
+
+async def puts(directory: Path, cycle: Sequence[Reading], reactor: Any) -> None:
+    """As in the service: its thread, and what a thousand devices put at the same time, ten readings each."""
+    spool = Spool("api", directory / "service", LIMITS, time.time, Thread(reactor, "spool"))
+    sender = Sender(spool, Deaf(), Delivery(), document, reactor)
+    sink = SpoolingSink(spool, sender, "post", time.time)
+    sink.startService()
+    parts = [cycle[n % 100 * 10 : n % 100 * 10 + 10] for n in range(1000)]
+    for name in ("warm", "service, 1000 puts of 10 at once"):
+        began, cpu = time.perf_counter(), time.process_time()
+        await gatherResults([sink.put(part) for part in parts])
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        if name != "warm":
+            show(name, 10_000 / seconds, cpu * 100)
+    await sink.stopService()
+
+
 def main() -> None:
     many = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     directory = Path(tempfile.mkdtemp(prefix="lumina-spool-", dir=os.environ.get("BENCHMARK_DIRECTORY")))
@@ -107,6 +138,7 @@ def main() -> None:
             show(f"spool, {size} in a transaction", rate, cpu, plain)
             store.close()
         million(directory, cycle, many)
+        react(lambda reactor: Deferred.fromCoroutine(puts(directory, cycle, reactor)))
     finally:
         shutil.rmtree(directory)
 
