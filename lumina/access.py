@@ -26,8 +26,9 @@ _REMEMBERED = 1000
 #: How many parts of a request a sentence has; one of function 21 can have many.
 _SHOWN = 3
 
-#: Between the relative names of a subject; a comma inside of one is escaped.
-_RELATIVE = re.compile(r"(?<!\\)[,+]")
+#: The parts of a subject; a comma inside of one is escaped, and so is a backslash (RFC 4514).
+_PART = re.compile(r"(?:\\.|[^\\,+])+", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 Span = tuple[int, int]
 Network = IPv4Network | IPv6Network
@@ -99,7 +100,7 @@ class Rule:
         return (
             (not self.buses or bus in self.buses)
             and (not self.roles or asker.role in self.roles)
-            and (not self.identities or not self.identities.isdisjoint(_called(asker.identity)))
+            and (not self.identities or self._is_called(asker.identity))
             and (not self.networks or self._is_in(asker.host))
         )
 
@@ -154,6 +155,12 @@ class Rule:
         if not self.units or (unit == BROADCAST and not self.allow):
             return True
         return any(first <= unit <= last for first, last in self.units)
+
+    def _is_called(self, identity: str) -> bool:
+        """To allow, a common name has to be the only one; to deny, one of them."""
+        names = _common_names(identity)
+        called = {identity, *names} if len(names) == 1 or not self.allow else {identity}
+        return bool(identity) and not self.identities.isdisjoint(called)
 
     def _is_in(self, host: str) -> bool:
         address = _address(host)
@@ -291,9 +298,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _called(identity: str) -> set[str]:
-    """What the owner of a certificate is called: the whole subject, and its common name (RFC 4514)."""
-    if not identity:
-        return set()
-    names = [part[3:] for part in _RELATIVE.split(identity) if part.upper().startswith("CN=")]
-    return {identity, *names} if len(names) == 1 else {identity}
+def _common_names(identity: str) -> list[str]:
+    """The common names in the subject of a certificate (RFC 4514)."""
+    parts = (part for part in _PART.findall(identity) if part.upper().startswith("CN="))
+    return [_ESCAPED.sub(r"\1", part[3:]) for part in parts]

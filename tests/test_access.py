@@ -97,6 +97,23 @@ class WhoTests(RuleCase):
         for subject in ("O=x\\,CN=pump", "CN=x\\,CN=pump", "CN=x,CN=pump", "CN=pump\\,CN=x"):
             self.assertDenied(READ, rule, asker=Asker("lan", identity=subject))
 
+    def test_common_names(self) -> None:
+        """
+        A common name is compared as it is, whatever stands beside it; to deny, one of several is enough.
+        """
+        for subject, name, allowed, denied in (
+            ("O=x\\\\,CN=pump", "pump", True, True),
+            ("CN=a\\,b\\+c\\\\,O=x", "a,b+c\\", True, True),
+            ("CN=pump,CN=x", "pump", False, True),
+            ("CN=pump+CN=x", "x", False, True),
+            ("O=CN=pump", "pump", False, False),
+            ("", "", False, False),
+        ):
+            asker, named = Asker("lan", identity=subject), frozenset({name})
+            self.assertEqual(self.allowed(READ, Rule(True, identities=named), asker=asker), allowed, subject)
+            rules = (Rule(False, identities=named), Rule(True))
+            self.assertEqual(self.allowed(READ, *rules, asker=asker), not denied, subject)
+
     def test_listener_and_bus(self) -> None:
         """
         A rule can be for some listeners, whatever a front end says of itself, and for some buses.

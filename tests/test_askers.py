@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate, load_certificate
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import StringTransport
@@ -51,6 +51,17 @@ class AskerTests(SynchronousTestCase):
         issued = Authority().issue("pump", utf8("Operator"))
         shown = TLSTransport(X509.from_cryptography(issued.certificate))
         self.assertEqual(asker_of("lan", shown), Asker("lan", "192.0.2.7", "CN=pump,O=Works", "Operator"))
+
+    def test_unreadable(self) -> None:
+        """
+        A certificate with a name that is no right text shows nobody, and closes no connection.
+        """
+        shown = X509.from_cryptography(Authority().issue("pump", utf8("Operator")).certificate)
+        right = dump_certificate(FILETYPE_ASN1, shown)
+        wrong = right.replace(b"\x0c\x04pump", b"\x13\x04\xff\xfemp")
+        self.assertNotEqual(wrong, right)
+        transport = TLSTransport(load_certificate(FILETYPE_ASN1, wrong))
+        self.assertEqual(asker_of("lan", transport), Asker("lan", "192.0.2.7"))
 
 
 class RoleTests(SynchronousTestCase):

@@ -99,6 +99,8 @@ class ErrorTests(ConfigCase):
             "{allow: read, values: 1}",
             "{allow: all, table: coil, files: 1}",
             "{allow: all, role: []}",
+            "{allow: all, units: []}",
+            "{allow: all, functions: []}",
         )
         span = "it should be a number, or a first and a last, such as 1-5"
         sentences = (
@@ -119,6 +121,8 @@ class ErrorTests(ConfigCase):
             "17:5: access.13: values are of what is written; a rule about reading cannot have them",
             "18:5: access.14: files are in no other table than 'file'; here it is coil",
             "19:24: access.15.role: it should have at least 1 items; got 0",
+            "20:25: access.16.units: it should have at least 1 items; got 0",
+            "21:29: access.17.functions: it should have at least 1 items; got 0",
         )
         self.assertSays(
             HEAD + "".join(f"  - {entry}\n" for entry in entries), *(f"f:{each}" for each in sentences)

@@ -42,7 +42,13 @@ def _one(value: Any, lowest: int, highest: int) -> Span:
 
 def _several(lowest: int, highest: int) -> PlainValidator:
     """What `_one` takes, or a list of such."""
-    return PlainValidator(lambda value: tuple(_one(each, lowest, highest) for each in _listed(value)))
+
+    def read(value: Any) -> tuple[Span, ...]:
+        if value == []:  # it would hold for all, like a key that is left out
+            raise ValueError("it should have at least 1 items; got 0")
+        return tuple(_one(each, lowest, highest) for each in _listed(value))
+
+    return PlainValidator(read)
 
 
 def _run(lowest: int, highest: int) -> PlainValidator:

@@ -4,7 +4,8 @@ Who asks through a connection: its address, and what its certificate says.
 Modbus/TCP Security (MB-TCP-Security-v36) puts the role of a client into an
 extension of its certificate, as an ASN.1 UTF8String (R-21, R-22, R-65). A
 certificate without one, with two, or with one that is encoded otherwise has
-the null role (R-23), and the connection stays.
+the null role (R-23), and the connection stays. One that cannot be
+read at all has no identity either.
 """
 
 from typing import Any
@@ -46,8 +47,12 @@ def asker_of(listener: str, transport: Any) -> Asker:
     shown = transport.getPeerCertificate() if ISSLTransport.providedBy(transport) else None
     if not isinstance(shown, X509):
         return Asker(listener, host)
-    certificate = shown.to_cryptography()
-    return Asker(listener, host, certificate.subject.rfc4514_string(), role_of(certificate))
+    try:
+        certificate = shown.to_cryptography()
+        identity = certificate.subject.rfc4514_string()
+    except ValueError:  # OpenSSL lets in what is no right text, such as other letters in a PrintableString
+        return Asker(listener, host)
+    return Asker(listener, host, identity, role_of(certificate))
 
 
 def role_of(certificate: Certificate) -> str:
