@@ -12,6 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.filepath import UnlistableError
 from zope.interface import implementer
 
 from lumina.errors import StartRefused
@@ -96,7 +97,7 @@ class Listener(Service):
             self._endpoint = serverFromString(reactor, address)
         except Exception as error:  # no such certificate, no socket inherited: each type has its own
             raise StartRefused(
-                f"lumina: listen.{name}: cannot listen on {address}: {_sentence(error)}"
+                f"lumina: listen.{name}: cannot listen on {address}: {sentence(error)}"
             ) from error
         self._listening: IListeningPort | None = None
 
@@ -119,7 +120,7 @@ class Listener(Service):
         failures: list[Failure] = []
         self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)
         if failures:
-            why = _sentence(failures[0].value)
+            why = sentence(failures[0].value)
             raise StartRefused(f"lumina: listen.{self._name}: cannot listen on {self._address}: {why}")
 
     def _opened(self, listening: IListeningPort) -> None:
@@ -178,7 +179,16 @@ class Farewell(Service):
         return closed.addTimeout(FAREWELL, self._reactor).addErrback(lambda _: None)
 
 
-def _sentence(error: BaseException | None) -> str:
+def sentence(error: BaseException | None) -> str:
+    """Why an address cannot be used, for people."""
     if isinstance(error, CannotListenError):
         error = error.socketError
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    if isinstance(error, UnlistableError):
+        error = error.originalException
+    if isinstance(error, OSError) and error.errno:
+        file = f"'{error.filename}': " if error.filename else ""
+        return f"{file}{os.strerror(error.errno)}"
+    causes = error.args[0] if error is not None and error.args else ""
+    if isinstance(causes, list):  # OpenSSL's
+        return ", ".join(str(cause[-1]) for cause in causes)
+    return str(error)

@@ -363,6 +363,23 @@ class ConflictTests(ConfigCase):
             ],
         )
 
+    def test_one_file_two_uses(self) -> None:
+        """
+        What one simulator writes is not what another writes, nor a map.
+        """
+        kept = "{preset: meter, save: a, missing: ./a}"
+        self.assertSays(
+            f"simulators:\n  s: {kept}\n  t: {{preset: meter, save: a}}\n  u: {{preset: meter, save: b}}\n",
+            "f:2:40: simulators.s.missing: './a' is 'save' of simulator 's' already; a file has one use",
+            "f:3:28: simulators.t.save: 'a' is 'save' of simulator 's' already; a file has one use",
+        )
+        map_ = Path(self.mktemp()).resolve()
+        map_.write_text("holding_registers: {size: 1}")
+        self.assertSays(
+            f"simulators: {{s: {{save: {map_}, map: {map_}}}, t: {{map: {map_}}}}}",
+            f"f:1:24: simulators.s.save: '{map_}' is 'map' of simulator 's' already; a file has one use",
+        )
+
     def test_no_such_bus(self) -> None:
         """
         A reference to nothing is reported with the nearest name.

@@ -178,6 +178,7 @@ class YAMLTests(MapCase):
             "- units: [0]\n"
             "  holding_registers: {size: 70000, at: {0: {value: 70000}, 1: {of: heat}, 2: {vale: 1}}}\n"
             "- coil: {size: 1}\n"
+            "- {access: r, coils: {value: 1}, server_id: {od: 1}}\n"
         )
         self.assertEqual(
             self.errors(text),
@@ -187,6 +188,11 @@ class YAMLTests(MapCase):
                 "2:41: holding_registers.at.0: value: 70000 is not within 0 to 65535",
                 "2:85: holding_registers.at.2.vale: unknown key 'vale'; did you mean 'value'?",
                 "3:3: coil: unknown key 'coil'; did you mean 'coils'?",
+                "4:30: coils.value: unknown key 'value'; did you mean 'values'?",
+                "4:50: server_id.od: unknown key 'od'; known: id, running, text",
+                "4:12: access: unknown key 'access'; known: coils, diagnostic_register, discrete_inputs, "
+                "exception_status, files, functions, holding_registers, identity, input_registers, "
+                "processes, queues, server_id, units",
             ],
         )
 

@@ -1,6 +1,7 @@
 """How parts of the service start and stop."""
 
 import gc
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,6 +12,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.assembly.ports import client_endpoint
 from lumina.errors import StartRefused
 from lumina.services import FAREWELL, Farewell, InTurn, Listener, Settled
 
@@ -87,6 +89,25 @@ class ListenerTests(SynchronousTestCase):
             str(error),
             "lumina: listen.text: cannot listen on tcp:8888:interface=127.0.0.1: Address already in use",
         )
+
+
+class SentenceTests(SynchronousTestCase):
+    def test_certificates(self) -> None:
+        """
+        Certificates that cannot be used are named, in words.
+        """
+        rubbish = self.mktemp()
+        Path(rubbish).write_text("rubbish")
+        for arguments, why in (
+            ("trustRoots=/nowhere", "'/nowhere': No such file or directory"),
+            ("certificate=/nowhere", "'/nowhere': No such file or directory"),
+            (f"certificate={rubbish}", "unsupported"),
+        ):
+            text = f"tls:plc:802:{arguments}"
+            error = self.assertRaises(
+                StartRefused, client_endpoint, "devices.plc", text, MemoryReactorClock()
+            )
+            self.assertEqual(str(error), f"lumina: devices.plc: cannot use {text}: {why}")
 
 
 class FarewellTests(SynchronousTestCase):

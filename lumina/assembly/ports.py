@@ -11,6 +11,7 @@ from lumina.bus.port import Port
 from lumina.bus.settings import PortSettings, UnitSettings
 from lumina.config import ports as config
 from lumina.errors import StartRefused
+from lumina.services import sentence
 
 
 def add(parts: Parts, ports: Mapping[str, config.Port]) -> None:
@@ -35,7 +36,7 @@ def client_endpoint(key: str, text: str, reactor: Any) -> IStreamClientEndpoint:
     try:
         return cast("IStreamClientEndpoint", clientFromString(reactor, text))
     except Exception as error:  # such as certificates that cannot be read
-        raise StartRefused(f"lumina: {key}: cannot use {text}: {error!r}") from error
+        raise StartRefused(f"lumina: {key}: cannot use {text}: {sentence(error)}") from error
 
 
 def _settings(name: str, port: config.Port) -> PortSettings:

@@ -1,9 +1,11 @@
 """`lumina simulate`: a Modbus TCP server with values that move, in one line."""
 
 import ipaddress
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import click
@@ -106,7 +108,7 @@ def serve(config: Config, host: str, reactor: Any, table: bool) -> None:
     for line in introduction(config, bank, host):
         click.echo(line)
     if table:
-        reactor.callWhenRunning(show, bank, reactor, click.echo)
+        reactor.callWhenRunning(show, bank, reactor, partial(_print, reactor))
     reactor.run()
 
 
@@ -133,6 +135,15 @@ def introduction(config: Config, bank: Bank, host: str) -> Iterator[str]:
     else:
         yield "Whoever reaches this machine may read and write: Modbus asks for no password."
     yield "Ctrl-C ends it."
+
+
+def _print(reactor: Any, line: str) -> None:
+    """Write a line; where nobody reads any more, as behind `| head`, that is the end."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        reactor.stop()
 
 
 def show(bank: Bank, reactor: Any, write: Callable[[str], None]) -> LoopingCall:

@@ -28,6 +28,7 @@ def problems(data: Any) -> Iterator[Problem]:
     yield from _shared_devices(data)
     yield from _shared_names(data)
     yield from _shared_addresses(data)
+    yield from _shared_files(data)
     yield from polled.problems(data.get("poll"), ("poll",))
 
 
@@ -141,3 +142,16 @@ def _shared_addresses(data: dict[Any, Any]) -> Iterator[Problem]:
                 yield ("listen", key, "endpoint"), f"listener '{other}' has this address already"
                 break
         taken.append((key, endpoint))
+
+
+def _shared_files(data: dict[Any, Any]) -> Iterator[Problem]:
+    """A file that a simulator writes is no other's, and no map."""
+    uses: dict[str, str] = {}
+    for use in ("map", "save", "missing"):
+        for key, entry in _entries(data, "simulators"):
+            file = entry.get(use)
+            if not isinstance(file, str):
+                continue
+            first = uses.setdefault(os.path.normpath(file), mine := f"'{use}' of simulator '{key}'")
+            if first != mine and use != "map":
+                yield ("simulators", key, use), f"'{file}' is {first} already; a file has one use"

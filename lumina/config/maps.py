@@ -1,7 +1,7 @@
 """Files of simulated devices: YAML, CSV, and the presets that come with lumina."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from lumina.plugins import nearest
 _DEVICES = TypeAdapter(list[Device])
 _FOLDER = resources.files("lumina.simulator") / "presets"
 _SUFFIX = ".yaml"
-_KNOWN = sorted({key for model in (Device, Table, Entry, ServerName) for key in model.model_fields})
 
 
 def presets() -> list[str]:
@@ -96,10 +95,20 @@ def _line(name: str, error: ErrorDetails, place: Callable[[tuple[Any, ...]], Pla
     at = place(path)
     said = sentence(error)
     if error["type"] == "extra_forbidden":
-        said = f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _KNOWN)}"
+        said = f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _known(path))}"
     elif error["type"] == "missing":
         said = "it is required, and not here"
     return f"{name}:{at.line}:{at.column}: {'.'.join(map(str, path[1:])) or 'device'}: {said}"
+
+
+def _known(path: tuple[Any, ...]) -> Collection[str]:
+    """The keys that may stand where one is wrong."""
+    _, *inside, _ = path
+    if inside[:1] == ["server_id"]:
+        return ServerName.model_fields
+    if len(inside) == 1 and inside[0] in TABLES:
+        return Table.model_fields
+    return Entry.model_fields if inside else Device.model_fields
 
 
 def _csv(text: str, name: str) -> list[Device]:

@@ -85,3 +85,15 @@ class SimulateTests(TestCase):
         await programs.listening(self.port, again)
         self.assertEqual(await self.ask("03 0006 0003", 9), "03 06 00 06 12 34 00 08")
         self.assertEqual(await again.stop("INT"), 0)
+
+    async def test_nobody_reads_the_table(self) -> None:
+        """
+        Whoever has seen enough of the table (`| head -5`) ends it, without a complaint.
+        """
+        command = f"{sys.executable} -c 'from lumina.cli.main import main; main()' simulate --table"
+        piped = f"set -o pipefail; {command} --port {self.port} | head -5"
+        program = programs.start(
+            self, "bash", "-c", piped, environment={"PYTHONPATH": str(programs.CHECKOUT)}
+        )
+        self.assertEqual(await program.ended(), 0)
+        self.assertEqual(program.output.count("\n"), 5, program.output)
