@@ -163,7 +163,8 @@ def makeService(options: Options) -> Root:
     reactor: Any = global_reactor
     if not reactor.getDelayedCalls():
         reactor.seconds = time.monotonic  # a step of the wall clock moves no timer
-    reactor.callWhenRunning(_exit_cleanly, reactor)
+    _exit_cleanly(reactor)
+    reactor.callWhenRunning(_exit_cleanly, reactor)  # it sets handlers of its own when it starts
     _raise_file_limit()
     gc.set_threshold(*COLLECTOR)
     config: settings.Config = options["settings"]
@@ -211,6 +212,8 @@ def _exit_cleanly(reactor: Any) -> None:
     def stop(*_: object) -> None:
         if reactor.running:
             reactor.callFromThread(reactor.stop)
+        else:
+            reactor.callWhenRunning(reactor.stop)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

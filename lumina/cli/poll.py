@@ -137,8 +137,12 @@ def _assemble(
 
 
 def _run(running: _Running, reactor: Any, once: bool, test: bool) -> int:
-    """@return: the exit status."""
+    """
+    @return: the exit status.
+    @raise BrokenPipeError: whoever read what was said has gone.
+    """
     status = [0]
+    gone: list[BrokenPipeError] = []
 
     async def main() -> None:
         try:
@@ -148,11 +152,14 @@ def _run(running: _Running, reactor: Any, once: bool, test: bool) -> int:
             elif once:
                 await _opened(running)
                 status[0] = await _once(running)
+        except BrokenPipeError as error:
+            gone.append(error)
         except Exception as error:
-            click.echo(f"lumina: {type(error).__name__}: {error}", err=True)
             status[0] = WRONG
-        if once or test:
-            reactor.stop()
+            click.echo(f"lumina: {type(error).__name__}: {error}", err=True)
+        finally:
+            if once or test:
+                reactor.stop()
 
     def begin() -> None:
         running.root.privilegedStartService()
@@ -162,6 +169,8 @@ def _run(running: _Running, reactor: Any, once: bool, test: bool) -> int:
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", running.root.stopService)
     reactor.run()
+    if gone:
+        raise gone[0]  # click ends quietly then, with status 1
     return status[0]
 
 

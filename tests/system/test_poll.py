@@ -182,6 +182,21 @@ class PollTests(TestCase):
 
         return ensureDeferred(test())
 
+    def test_output_that_nobody_reads(self) -> Deferred[None]:
+        """
+        It ends, quietly, when whoever reads what it says has read enough.
+        """
+
+        async def test() -> None:
+            self.configure(documented(self.port))
+            run = "from lumina.cli.main import main; main()"
+            command = f"cd {self.directory} && {sys.executable} -c '{run}' poll --test 2>&1 | true"
+            environment = {"PYTHONPATH": str(programs.CHECKOUT)}
+            shell = programs.start(self, "/bin/sh", "-c", command, environment=environment)
+            self.assertEqual(await shell.ended().addTimeout(30, reactor), 0)
+
+        return ensureDeferred(test())
+
     def test_continuous(self) -> Deferred[None]:
         """
         Without an option it goes on until it is told to stop, which is no error; its log is scheduler.log.
