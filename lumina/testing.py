@@ -18,24 +18,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lumina.errors import BadRequest, Cancelled, InvalidPort, LuminaError, PortDown
-from lumina.interfaces import (
-    Bus,
-    Change,
-    ClientStatus,
-    DeviceStatus,
-    Exchange,
-    Outcome,
-    Outlet,
-    PortStatistics,
-    PortStatus,
-    SinkStatus,
-    Site,
-    Terms,
-    UnitStatistics,
-)
+from lumina.interfaces import Bus, Exchange, Outcome, Outlet, Site, Terms
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.rtu import Line
 from lumina.readings import Reading
+from lumina.status import (
+    Change,
+    ClientStatus,
+    DeviceStatus,
+    PortStatistics,
+    PortStatus,
+    SinkStatus,
+    UnitStatistics,
+)
 
 #: What `site()` takes for the time of day, in seconds since 1970.
 WALL = 1732467890.1234

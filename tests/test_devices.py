@@ -3,8 +3,8 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import BadRequest
-from lumina.interfaces import Change, Cycles
 from lumina.readings import Point, Reading
+from lumina.status import Change, Cycles
 from lumina.watch.devices import KEPT, DeviceStates
 
 VOLTS = Point(1, "V", unit="V")

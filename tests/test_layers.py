@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parent.parent / "lumina"
 
 LOW = {"errors", "modbus"}
-SEAMS = LOW | {"interfaces", "readings"}
+SEAMS = LOW | {"interfaces", "readings", "status"}
 DECLARATIONS = {"simulator.faults", "simulator.process", "simulator.moment"}
 UNDER_CONFIG = SEAMS | {"commands", "access", "plugins"} | DECLARATIONS
 ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "readings": LOW,
     "commands": LOW,
     "access": LOW,
-    "interfaces": LOW | {"readings"},
+    "status": {"readings"},
+    "interfaces": LOW | {"readings", "status"},
     "plugins": {"interfaces"},
     "config": UNDER_CONFIG,
     **dict.fromkeys(("bus", "simulator", "watch", "poll", "sinks", "testing"), SEAMS),
@@ -44,7 +45,7 @@ PLANNING = {
     "poll.spans",
 }
 BUS = {"bus.schedule", "bus.turns", "bus.unit", "bus.units"}
-PURE = LOW | {"readings", "commands", "access"} | BUS | PLANNING | DECLARATIONS
+PURE = LOW | {"readings", "status", "commands", "access"} | BUS | PLANNING | DECLARATIONS
 
 # Where a pure module would meet an event loop, the clock, a file, or the machine.
 WAITS = {"twisted", "zope", "asyncio", "concurrent", "multiprocessing", "queue", "sched", "threading"}
@@ -153,6 +154,7 @@ class CheckerTests(SynchronousTestCase):
         self.refused("poll/poller.py", "def late():\n    from lumina.sinks import spool")
         self.refused("testing.py", "from lumina.commands import Ask")
         self.allowed("bus/port.py", "from lumina.bus import wire", "import lumina.modbus.rtu")
+        self.allowed("frontends/text.py", "from lumina.status import PortStatus")
         self.allowed("frontends/text.py", "from lumina import commands", "from lumina.access import Access")
 
     def test_lower_never_imports_higher(self) -> None:
@@ -162,6 +164,7 @@ class CheckerTests(SynchronousTestCase):
         self.refused("errors.py", "from lumina.modbus import pdu")
         self.refused("modbus/pdu.py", "from lumina.readings import Point")
         self.refused("interfaces.py", "from lumina.commands import Ask")
+        self.refused("status.py", "from lumina.interfaces import Terms", "from lumina.errors import NotTaken")
         self.refused("plugins.py", "from lumina.errors import LuminaError")
         self.refused("client/blocking.py", "from lumina.interfaces import Bus")
 
@@ -198,6 +201,7 @@ class CheckerTests(SynchronousTestCase):
         )
         self.refused("poll/plan.py", "def plan():\n    import asyncio")
         self.refused("simulator/process.py", "from time import monotonic", "open('values.csv')")
+        self.refused("status.py", "from twisted.internet.defer import Deferred", "from time import monotonic")
         self.allowed("bus/schedule.py", "from lumina.errors import QueueFull", "import heapq")
         self.allowed("bus/port.py", "from twisted.logger import Logger", "import time")
 

@@ -6,8 +6,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import InvalidPort
-from lumina.interfaces import ClientStatus, Exchange, Outcome, PortStatus, Terms
+from lumina.interfaces import Exchange, Outcome, Terms
 from lumina.modbus.pdu import ReadHoldingRegisters
+from lumina.status import ClientStatus, PortStatus
 from lumina.watch.overview import LiveOverview
 
 STATUS = PortStatus("bus", "/dev/ttyS0", ("/dev/ttyS9",), "9600 8N1", "idle")

@@ -7,17 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.interfaces import (
-    Exchange,
-    Outcome,
-    PortStatistics,
-    PortStatus,
-    Terms,
-    Times,
-    UnitStatistics,
-)
+from lumina.interfaces import Exchange, Outcome, Terms
 from lumina.modbus import rtu
 from lumina.modbus.pdu import Opaque, ReadHoldingRegisters, WriteRegister
+from lumina.status import PortStatistics, PortStatus, Times, UnitStatistics
 from lumina.watch.statistics import Distribution, PortTally
 
 STATUS = PortStatus("bus", "/dev/ttyS0", (), "9600 8N1", "idle")

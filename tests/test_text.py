@@ -15,21 +15,20 @@ from lumina.errors import Denied, LuminaError, NoReply
 from lumina.frontends.connection import LINGER, UNREAD
 from lumina.frontends.telnet import TelnetFilter
 from lumina.frontends.text import BACKLOG, LINE_LIMIT, PATIENCE, TURN_LINES, TextFactory
-from lumina.interfaces import (
-    Asker,
+from lumina.interfaces import Asker, Terms
+from lumina.modbus.pdu import ReadHoldingRegisters, Reply
+from lumina.readings import Point, Reading
+from lumina.status import (
     Cycles,
     DeviceStatus,
     PointStatus,
     PortStatistics,
     PortStatus,
     SinkStatus,
-    Terms,
     Times,
     Traffic,
     UnitStatistics,
 )
-from lumina.modbus.pdu import ReadHoldingRegisters, Reply
-from lumina.readings import Point, Reading
 from lumina.testing import FakeBus, FakeOverview, site
 from tests.sockets import Socket
 

@@ -26,8 +26,9 @@ from lumina.bus.unit import Habits
 from lumina.bus.units import Units
 from lumina.bus.wire import Wire
 from lumina.errors import PortDown, ShuttingDown
-from lumina.interfaces import PortStatus, Terms, Watcher
+from lumina.interfaces import Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
+from lumina.status import PortStatus
 
 #: Pauses between attempts to open the device, in seconds: the first, doubled up to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0

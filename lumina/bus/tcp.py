@@ -27,8 +27,9 @@ from lumina.errors import (
     PortDown,
     ShuttingDown,
 )
-from lumina.interfaces import PortStatus, Terms, Watcher
+from lumina.interfaces import Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
+from lumina.status import PortStatus
 
 #: Pauses between attempts to connect, in seconds: the first, doubled up to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0

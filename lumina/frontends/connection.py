@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 
 from lumina.frontends.admission import Admission, host_of, peer_name
 from lumina.frontends.brakes import Brakes
-from lumina.interfaces import Asker, ClientStatus, Site
+from lumina.interfaces import Asker, Site
 from lumina.modbus.pdu import Reply
+from lumina.status import ClientStatus
 
 #: Seconds after which a client that does not read its answers is dropped.
 UNREAD = 30.0

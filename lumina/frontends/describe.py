@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from lumina import commands
-from lumina.interfaces import DeviceStatus, Overview, PointStatus, PortStatistics, PortStatus, Times
+from lumina.interfaces import Overview
+from lumina.status import DeviceStatus, PointStatus, PortStatistics, PortStatus, Times
 
 _UNITS_OF_TIME = (86400.0, "d"), (3600.0, "h"), (60.0, "min")
 

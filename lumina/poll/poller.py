@@ -17,13 +17,14 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from lumina.interfaces import Cycles, Sink
+from lumina.interfaces import Sink
 from lumina.poll.beat import Beat
 from lumina.poll.cycle import Cycle
 from lumina.poll.feed import Feed
 from lumina.poll.lane import TURN, Lane, Visit
 from lumina.poll.rounds import Polled, Round, Summary, Tally
 from lumina.readings import GOOD
+from lumina.status import Cycles
 
 #: Seconds that the sinks get to take the last readings when lumina stops.
 GRACE = 5.0

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lumina.interfaces import Asker, Bus, Cycles, Priority, Terms
+from lumina.interfaces import Asker, Bus, Priority, Terms
 from lumina.poll.lane import Lane, Visit
 from lumina.poll.plan import Plan
+from lumina.status import Cycles
 
 #: Who asks, for access rules, the audit log, and other clients of the bus.
 NAME = "poll"

@@ -12,11 +12,12 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from lumina.errors import ExceptionReply, LuminaError, NoReply
-from lumina.interfaces import Listening, Outcome, PortStatus, Terms, Watcher
+from lumina.interfaces import Listening, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
 from lumina.simulator.unit import Unit
+from lumina.status import PortStatus
 
 _BROADCAST = 0
 _DEFAULT_TERMS = Terms()

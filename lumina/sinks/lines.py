@@ -18,10 +18,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lumina.errors import NotTaken
-from lumina.interfaces import SinkStatus
 from lumina.readings import Reading
 from lumina.sinks.documents import full_document, is_good, lines
 from lumina.sinks.spool import Runner
+from lumina.status import SinkStatus
 
 #: Readings that may wait for the disk.
 _WAITING = 200_000

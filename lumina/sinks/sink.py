@@ -8,13 +8,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
-from lumina.interfaces import SinkStatus
 from lumina.readings import Reading
 from lumina.sinks.deadband import Deadband
 from lumina.sinks.documents import is_good
 from lumina.sinks.gaps import GapSender
 from lumina.sinks.sender import Sender
 from lumina.sinks.spool import Spool
+from lumina.status import SinkStatus
 
 
 class SpoolingSink(Service):

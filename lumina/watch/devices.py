@@ -7,8 +7,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from lumina.errors import BadRequest
-from lumina.interfaces import Change, Cycles, DeviceStatus, PointStatus
 from lumina.readings import GOOD, Point, Reading
+from lumina.status import Change, Cycles, DeviceStatus, PointStatus
 
 #: Changes that are kept of each value.
 KEPT = 10

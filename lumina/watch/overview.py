@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lumina.errors import InvalidPort
-from lumina.interfaces import (
+from lumina.interfaces import Exchange, Outcome
+from lumina.status import (
     Change,
     ClientStatus,
     DeviceStatus,
-    Exchange,
-    Outcome,
     PortStatistics,
     PortStatus,
     SinkStatus,

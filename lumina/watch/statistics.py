@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from math import inf, log2
 
-from lumina.interfaces import Exchange, Outcome, PortStatistics, PortStatus, Times, Traffic, UnitStatistics
+from lumina.interfaces import Exchange, Outcome
+from lumina.status import PortStatistics, PortStatus, Times, Traffic, UnitStatistics
 
 #: Seconds that "lately" means.
 LATELY = 60
