@@ -54,3 +54,19 @@ class PipelineTests(SynchronousTestCase):
         pipeline = self.pipeline(41)
         pipeline.send(Flight([], 1, READ, 1.0))
         self.assertEqual(self.sent(), [42])
+
+    def test_misfits_without_end(self) -> None:
+        """
+        A device that answers wrongly without end costs no memory; its right answer still counts.
+        """
+        pipeline = self.pipeline(0)
+        pipeline.send(Flight([], 1, READ, 1.0))
+        wrong, right = mbap.encode(1, 1, b"\x99\x01"), mbap.encode(1, 1, GOOD)
+        for _ in range(10):
+            pipeline.dataReceived(wrong * 500)
+        pipeline.dataReceived(right)
+        ((flight, reply, why),) = self.landed
+        self.assertEqual((reply, why), (GOOD, None))
+        self.assertTrue(flight.incoming.startswith(wrong * 100))
+        self.assertTrue(flight.incoming.endswith(right))
+        self.assertLess(len(flight.incoming), 1100)

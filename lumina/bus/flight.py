@@ -21,7 +21,7 @@ class Flight:
     @ivar trial: how often the same was sent before.
     @ivar outgoing: the ADU.
     @ivar due: when the reply must have begun.
-    @ivar incoming: messages with its transaction id, the reply included.
+    @ivar incoming: messages with its transaction id, the reply included; of many wrong ones the first.
     @ivar leaving: at which times askers give up that wait less long than the others.
     @ivar complaint: why the last of them was not the reply.
     """

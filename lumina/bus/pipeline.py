@@ -37,6 +37,9 @@ READ_LIMIT = 4096
 #: Requests given up whose late replies are still known, and stray frames that are kept for the record.
 _ABANDONED, _KEPT = 256, 64
 
+#: Bytes of messages with the right transaction id and nothing else right that are kept of one exchange.
+_MISFITS = 1024
+
 _LAST_ID = 0xFFFF
 
 
@@ -166,11 +169,12 @@ class Pipeline(Protocol):
             if flight is None:
                 self._astray(adu)
                 continue
-            whole = len(data) == mbap.HEADER + len(adu.pdu)
-            flight.incoming += data if whole else mbap.encode(*adu)
+            complaint = flight.misfit(adu.unit, adu.pdu)
+            if not complaint or len(flight.incoming) < _MISFITS:
+                whole = len(data) == mbap.HEADER + len(adu.pdu)
+                flight.incoming += data if whole else mbap.encode(*adu)
             if flight.first is None:
                 flight.first = self._clock.seconds()
-            complaint = flight.misfit(adu.unit, adu.pdu)
             if complaint:
                 flight.complaint = complaint
                 self._foreign(adu)
