@@ -303,6 +303,22 @@ class CSVTests(MapCase):
             self.errors("table,address,value\nholding,0,1\nholding,1,70000\n", "map.csv"),
             ["3:1: holding_registers.at.1: value: 70000 is not within 0 to 65535"],
         )
+        self.assertEqual(
+            self.errors("table,address,type\nholding,65535,float32\n", "map.csv"),
+            ["2:1: address: at 65535 there is no room for 2 registers"],
+        )
+
+    def test_no_csv(self) -> None:
+        """
+        A file that is not CSV at all is refused in a sentence, as a map and as a record.
+        """
+        endless = "7" * 200_000
+        said = " it is not CSV: field larger than field limit (131072)"
+        self.assertEqual(self.errors(f"table,address,value\nholding,0,{endless}\n", "map.csv"), [said])
+        record = Path(self.written(f"0,{endless}\n", "day.csv")).resolve()
+        replay = f"holding_registers: {{at: {{0: {{process: {{kind: replay, file: {record}}}}}}}}}\n"
+        (error,) = self.errors(replay)
+        self.assertTrue(error.endswith(f"day.csv:{said}"), error)
 
 
 class DocumentTests(MapCase):

@@ -54,7 +54,10 @@ def load_map(path: str) -> list[Device]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: the byte {error.object[error.start]:02X} is not UTF-8") from error
-    devices = _csv(text, path) if path.lower().endswith(".csv") else _yaml(text, path)
+    try:
+        devices = _csv(text, path) if path.lower().endswith(".csv") else _yaml(text, path)
+    except csv.Error as error:
+        raise ConfigError(f"{path}: it is not CSV: {error}") from error
     for device in devices:
         _play(device, Path(path).parent)
     return devices

@@ -19,6 +19,8 @@ def read_record(path: str, column: str | None) -> tuple[tuple[float, ...], tuple
         rows = [row for row in csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()) if row]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
+    except csv.Error as error:
+        raise ConfigError(f"{path}: it is not CSV: {error}") from error
     place = 1
     if rows and not is_number(rows[0][0]):
         names = [name.strip() for name in rows.pop(0)]

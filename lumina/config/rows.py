@@ -57,6 +57,8 @@ def cells(given: dict[str, str]) -> Cells:
     first = _whole("address", given["address"], 0, 0xFFFF)
     entry = _entry(given)
     size = made_format(entry).registers
+    if first + size > 0x10000:
+        raise ValueError(f"address: at {first} there is no room for {size} registers")
     count = _whole("count", given.get("count", "1"), 1, (0x10000 - first) // size)
     return Cells(unit, table, range(first, first + count * size, size), entry)
 
