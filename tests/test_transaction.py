@@ -202,6 +202,17 @@ class ForeignTests(SynchronousTestCase):
         self.assertIsNone(heard(WRITE, encode(1, WriteRegister(11, 1234).encode())))
         self.assertIsNone(heard(WRITE, encode(1, WriteRegister(10, 1235).encode())))
 
+    def test_foreign_frames_without_end(self) -> None:
+        """
+        Of foreign frames without end the first are kept, the others are noise, and the reply is still found.
+        """
+        transaction = Transaction(1, READ)
+        foreign = encode(2, GOOD)
+        self.assertIsNone(transaction.received(foreign * 1000))
+        self.assertEqual(transaction.foreign, [foreign] * 64)
+        self.assertEqual(transaction.noise, 936 * len(foreign))
+        self.assertEqual(transaction.received(REPLY), GOOD)
+
     def test_a_reply_inside_a_foreign_one(self) -> None:
         """
         A device that stores frames may send one of them as data: what stands

@@ -31,9 +31,6 @@ SILENCES = 3
 #: Seconds that a reply may take that has begun in time.
 UNDER_WAY = 0.5
 
-#: Bytes taken in one turn of the reactor: a flood of small messages costs the others little.
-READ_LIMIT = 4096
-
 #: Requests given up whose late replies are still known, and stray frames that are kept for the record.
 _ABANDONED, _KEPT = 256, 64
 
@@ -89,7 +86,6 @@ class Pipeline(Protocol):
         transport: Any = self.transport
         if isinstance(transport, Connection) and not transport.TLS:
             self._direct = transport.socket.send
-        transport.bufferSize = READ_LIMIT
         tune(transport)
 
     def send(self, flight: Flight) -> None:

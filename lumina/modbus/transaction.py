@@ -17,6 +17,9 @@ from lumina.modbus.pdu import Opaque, Request
 #: Bytes without meaning that are kept for the record, the last ones.
 _KEPT = 1024
 
+#: Foreign frames that are kept for the record, the first ones; a reply to an earlier request is soon there.
+_FOREIGN = 64
+
 _LAST_UNIT = 247
 _EXCEPTION = 0x80
 
@@ -29,7 +32,7 @@ class Transaction:
     @ivar incoming: the bytes that came; of endless noise the last only.
     @ivar noise: how many of them belong to no frame.
     @ivar trailing: those that came in one piece with the reply, behind it.
-    @ivar foreign: sound frames that are not the reply.
+    @ivar foreign: sound frames that are not the reply; beyond the first 64 they are noise.
     @ivar damaged: the reply came whole, but its CRC does not fit.
     @ivar broken_off: the reply began, and stopped before its end.
     @ivar echoed: whether what was sent came back before anything else of
@@ -158,7 +161,10 @@ class Transaction:
                 if self.echoed is None and frame != self.outgoing:
                     self.echoed = False
                 return len(frame), body
-        self.foreign.append(frame)
+        if len(self.foreign) < _FOREIGN:
+            self.foreign.append(frame)
+        else:
+            self.noise += len(frame)
         return len(frame), None
 
     def _blame(self, rest: bytes, size: int | None) -> None:

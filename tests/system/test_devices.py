@@ -286,7 +286,7 @@ class SocketTests(TestCase):
     async def test_small_messages_and_vanished_peers(self) -> None:
         """
         Connections to devices and to serial servers, TLS or not, send small messages at once,
-        and notice within a minute that the peer has vanished.
+        take little in one turn, and notice within a minute that the peer has vanished.
         """
         file, plain, encrypted = programs.certificate(self), programs.free_port(), programs.free_port()
         socat = programs.require("socat")
@@ -300,6 +300,7 @@ class SocketTests(TestCase):
             for protocol in (wire, pipeline):
                 made: Any = await clientFromString(reactor, text).connect(Factory.forProtocol(protocol))
                 handle = made.transport.socket
+                self.assertEqual(made.transport.bufferSize, 4096)
                 self.assertTrue(handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
                 self.assertTrue(handle.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
                 keepalive = [
