@@ -147,8 +147,7 @@ class Outcome(NamedTuple):  # one for each request: a tuple is made in a third o
     age: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):  # as `Outcome`
     """
     One attempt on the wire. All stamps are monotonic seconds.
 

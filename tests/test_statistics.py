@@ -33,12 +33,12 @@ EXCHANGE = Exchange(
     first=1.028,
     last=1.035,
 )
-SILENT = replace(EXCHANGE, incoming=b"", verdict="timeout", first=None, last=None)
+SILENT = EXCHANGE._replace(incoming=b"", verdict="timeout", first=None, last=None)
 
 
 def bad(incoming: bytes, **what: Any) -> Exchange:
     """An exchange that brought no sound reply, but these bytes."""
-    return replace(EXCHANGE, incoming=incoming, verdict="bad_reply", **what)
+    return EXCHANGE._replace(incoming=incoming, verdict="bad_reply", **what)
 
 
 class Case(SynchronousTestCase):
@@ -84,7 +84,7 @@ class RequestTests(Case):
         A port's counts and times are those of its units together.
         """
         self.ended(OUTCOME, OUTCOME._replace(unit=2, word="timeout", sent=0.3), OUTCOME._replace(unit=2))
-        self.carried(EXCHANGE, replace(SILENT, unit=2), replace(EXCHANGE, unit=2, first=1.048, last=1.055))
+        self.carried(EXCHANGE, SILENT._replace(unit=2), EXCHANGE._replace(unit=2, first=1.048, last=1.055))
         traffic = self.port().traffic
         self.assertEqual((traffic.requests, traffic.words), (3, {"ok": 2, "timeout": 1}))
         self.assertEqual(self.tally.words(), {"ok": 2, "timeout": 1})
@@ -131,8 +131,8 @@ class ExchangeTests(Case):
         """
         Exceptions are replies, counted by code.
         """
-        refused = replace(EXCHANGE, verdict="exception_02")
-        self.carried(EXCHANGE, refused, refused, replace(EXCHANGE, verdict="exception_0B"), SILENT)
+        refused = EXCHANGE._replace(verdict="exception_02")
+        self.carried(EXCHANGE, refused, refused, EXCHANGE._replace(verdict="exception_0B"), SILENT)
         traffic = self.unit().traffic
         self.assertEqual(traffic.exceptions, {0x02: 2, 0x0B: 1})
         self.assertEqual((traffic.exchanges, traffic.replies, traffic.timeouts), (5, 4, 1))
@@ -141,7 +141,7 @@ class ExchangeTests(Case):
         """
         A broadcast is an exchange that nobody replies to, and no failure.
         """
-        self.carried(replace(SILENT, unit=0, verdict="sent"))
+        self.carried(SILENT._replace(unit=0, verdict="sent"))
         traffic = self.unit(0).traffic
         self.assertEqual((traffic.exchanges, traffic.replies, traffic.timeouts), (1, 0, 0))
 
@@ -159,7 +159,7 @@ class ExchangeTests(Case):
         """
         Requests that the exchange of another one answered are counted as shared.
         """
-        self.carried(replace(EXCHANGE, served=50), EXCHANGE, replace(EXCHANGE, served=0))
+        self.carried(EXCHANGE._replace(served=50), EXCHANGE, EXCHANGE._replace(served=0))
         self.assertEqual(self.unit().traffic.shared, 49)
 
     def test_late(self) -> None:
@@ -168,9 +168,9 @@ class ExchangeTests(Case):
         foreign frame is the trouble of the exchange that it came into.
         """
         late, stranger = rtu.encode(7, bytes.fromhex("03020001")), rtu.encode(9, bytes.fromhex("03020001"))
-        self.carried(replace(SILENT, unit=7))
+        self.carried(SILENT._replace(unit=7))
         self.assertEqual(self.unit(7).seen, None)
-        self.carried(replace(EXCHANGE, late=(late,), foreign=(stranger,)))
+        self.carried(EXCHANGE._replace(late=(late,), foreign=(stranger,)))
         self.assertEqual([self.unit(unit).traffic.late for unit in (1, 7)], [0, 1])
         self.assertEqual([self.unit(unit).traffic.foreign for unit in (1, 7)], [1, 0])
         self.assertEqual(self.unit(7, 3.0).seen, 2.0)
@@ -180,7 +180,7 @@ class ExchangeTests(Case):
         """
         Noise and stale bytes are counted in bytes.
         """
-        self.carried(replace(EXCHANGE, noise=3, stale=5), replace(EXCHANGE, noise=4))
+        self.carried(EXCHANGE._replace(noise=3, stale=5), EXCHANGE._replace(noise=4))
         self.assertEqual((self.unit().traffic.noise, self.unit().traffic.stale), (7, 5))
 
     def test_damaged_and_short(self) -> None:
@@ -197,7 +197,7 @@ class ExchangeTests(Case):
         """
         A unit was seen when its last sound reply came, an exception too; silence changes nothing.
         """
-        self.carried(EXCHANGE, replace(EXCHANGE, verdict="exception_02", last=5.0), replace(SILENT, sent=9.0))
+        self.carried(EXCHANGE, EXCHANGE._replace(verdict="exception_02", last=5.0), SILENT._replace(sent=9.0))
         self.assertEqual(self.unit(now=12.0).seen, 7.0)
 
     def test_state(self) -> None:
@@ -212,7 +212,7 @@ class ExchangeTests(Case):
 class ReplyTimeTests(Case):
     def reply_time(self, **what: Any) -> float:
         self.setUp()
-        self.carried(replace(EXCHANGE, **what))
+        self.carried(EXCHANGE._replace(**what))
         return self.unit().traffic.reply_time.mean
 
     def test_clean(self) -> None:
@@ -276,14 +276,14 @@ class UseTests(Case):
         What comes back while it is sent takes no time of its own.
         """
         echoed = EXCHANGE.outgoing + REPLY
-        self.carried(replace(EXCHANGE, incoming=echoed, first=1.0))
+        self.carried(EXCHANGE._replace(incoming=echoed, first=1.0))
         self.assertAlmostEqual(self.port(3.0).busy, 15 * CHARACTER / 3)
 
     def test_stale_and_endless(self) -> None:
         """
         Bytes that nobody asked for use the line as well, also those that were not kept.
         """
-        self.carried(replace(EXCHANGE, stale=5))
+        self.carried(EXCHANGE._replace(stale=5))
         self.assertAlmostEqual(self.port(3.0).busy, 20 * CHARACTER / 3)
         self.setUp()
         self.carried(bad(b"\xff", noise=1000, first=1.01))
@@ -295,8 +295,8 @@ class UseTests(Case):
         """
         for second in range(100):
             self.carried(
-                replace(
-                    EXCHANGE, sent=second, ended=second + 0.008, first=second + 0.028, last=second + 0.035
+                EXCHANGE._replace(
+                    sent=second, ended=second + 0.008, first=second + 0.028, last=second + 0.035
                 )
             )
         self.assertAlmostEqual(self.port(100.0).busy, 0.015)
@@ -315,7 +315,7 @@ class UseTests(Case):
         """
         No share is more than all of the time.
         """
-        self.carried(replace(EXCHANGE, stale=10**6))
+        self.carried(EXCHANGE._replace(stale=10**6))
         self.assertEqual((self.port().busy, self.port().busy_lately), (1.0, 1.0))
 
 

@@ -170,7 +170,7 @@ class Carrier:
         exchange, now = attempt.exchange, self._clock.seconds()
         late = [frame for frame in exchange.foreign if self._units.heard(frame, now)]
         foreign = tuple(frame for frame in exchange.foreign if frame not in late)
-        exchange = replace(exchange, foreign=foreign, late=(*self._late, *late), served=served)
+        exchange = exchange._replace(foreign=foreign, late=(*self._late, *late), served=served)
         self._late = []
         self._requests.publish(exchange)
         return replace(attempt, exchange=exchange)

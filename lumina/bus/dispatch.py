@@ -179,24 +179,27 @@ class Dispatch:
     def _publish(self, flight: Flight, verdict: str, now: float) -> None:
         strays = self.pipeline.take_strays() if self.pipeline is not None else None
         exchange = Exchange(
-            port=self._settings.name,
-            unit=flight.unit,
-            request=flight.request,
-            baudrate=0,
-            outgoing=flight.outgoing,
-            incoming=flight.incoming,
-            verdict=verdict,
-            sent=flight.sent,
-            ended=flight.sent,
-            first=flight.first,
-            last=None if flight.first is None else now,
-            stale=strays.stale if strays else 0,
-            noise=strays.noise if strays else 0,
-            foreign=tuple(strays.foreign) if strays else (),
-            late=tuple(strays.late) if strays else (),
+            self._settings.name,
+            flight.unit,
+            flight.request,
+            0,
+            flight.outgoing,
+            flight.incoming,
+            verdict,
+            flight.sent,
+            flight.sent,
+            flight.first,
+            None if flight.first is None else now,
             short=flight.broken_off,
             served=len(flight.party),
         )
+        if strays:
+            exchange = exchange._replace(
+                stale=strays.stale,
+                noise=strays.noise,
+                foreign=tuple(strays.foreign),
+                late=tuple(strays.late),
+            )
         self.requests.publish(exchange)
 
     def _learn(self, flight: Flight, error: Sent | None, now: float) -> None:

@@ -84,16 +84,14 @@ class Cycle:
         self._lost: list[_Mute] = []
         self._silences = self._surprises = 0
         self._careful = False
-        # Silence to what was asked just so before says most: trials and probes count less beside it.
-        sure = sum(self._knowledge.whole(block.place) for block in round.blocks)
-        self._doubtful = self._knowledge.doubtful or not sure
-        self._strikes = min(STRIKES, sure)
+        self._blocks = round.blocks
+        self._doubtful, self._strikes = True, 0
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
         if not self._queue and self._mute:
             self._divide_mute(now)
-        if self._dead:
+        if self._silences and self._dead:
             return None
         while self._queue:
             block = self._queue.popleft()
@@ -162,6 +160,12 @@ class Cycle:
         self._queue.clear()
         return found
 
+    def _weigh(self) -> None:
+        """Silence to what was asked just so before says most: trials and probes count less beside it."""
+        sure = sum(self._knowledge.whole(block.place) for block in self._blocks)
+        self._doubtful = self._knowledge.doubtful or not sure
+        self._strikes = min(STRIKES, sure)
+
     @property
     def _dead(self) -> bool:
         if self.answers:
@@ -185,6 +189,8 @@ class Cycle:
 
     def _silent(self, block: Block, error: LuminaError, now: float) -> None:
         if isinstance(error, NoReply):
+            if not self._silences:
+                self._weigh()
             self._silences += 1
             self._surprises += self._knowledge.whole(block.place)
         if _apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
