@@ -1,6 +1,5 @@
 """`lumina poll --test`: what is read and what it could mean, as text for people; nothing is sent on."""
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from lumina.poll.plan import Plan
 from lumina.poll.rounds import Polled
 from lumina.poll.trial import Tried, Way, attempt, marked, orders, words
 from lumina.readings import GOOD, Point
-from lumina.sinks.documents import document
+from lumina.sinks.documents import document, encode
 
 #: The mark of what is likeliest.
 _LIKELY = " <- likely"
@@ -92,7 +91,7 @@ def _value(tried: Tried, elsewhere: list[tuple[str, Tried]]) -> Iterator[str]:
     yield f"  address {point.register_address} is {point.table} {point.address}, {point.data_type}"
     if tried.raw:
         yield f"  raw   {words(tried.raw)}"
-        yield f"  json  {json.dumps(document(reading), ensure_ascii=False)}"
+        yield f"  json  {encode(document(reading)).decode()}"
     ways = orders(point, tried.raw)
     if len(ways) > 1:
         yield "  in other orders"

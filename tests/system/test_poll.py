@@ -170,7 +170,7 @@ class PollTests(TestCase):
                 r"function 03: holding 0 to 1 \(2 registers, 1 values\)",
                 r"Voltage \(L-N\): 228\.6 V",
                 r"raw   4364 999A",
-                r'json  \{"device_id": 1, "parameter": "Voltage \(L-N\)", "value": 228\.6, "unit": "V", ',
+                r'json  \{"device_id":1,"parameter":"Voltage \(L-N\)","value":228\.6,"unit":"V",',
                 r"ABCD  228\.6 V <- likely",
                 r"CDAB  -1\.5950446e-23 V$",
                 r"modicon    holding 0: 228\.6 V <- likely",
