@@ -49,6 +49,29 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 0)
             self.assertIn("check-config", result.output)
 
+    def test_unreadable_values(self) -> None:
+        """
+        What no request can read is wrong for check-config too, as it is at the start.
+        """
+        path, result = self.check(
+            "- {device_id: 1, ip: 192.0.2.1, max_registers: 1, addressing: pdu,\n"
+            "   registers: [{address: 0, parameter: a},\n"
+            "               {address: 2, parameter: b, interval: 5, snapshot: s},\n"
+            "               {address: 4, parameter: c, snapshot: s, data_type: int}]}\n"
+        )
+        self.assertEqual(result.exit_code, 1)
+        self.assertEqual(
+            result.output.splitlines(),
+            [
+                f"{path}: poll: device 1: b: it takes 2 registers, one request reads 1 at most",
+                f"{path}: poll: device 1: a: it takes 2 registers, one request reads 1 at most",
+                f"{path}: poll: device 1: snapshot of b, c: it takes 3 addresses from 2,"
+                " one request reads 1 at most",
+                f"{path}: poll: device 1: snapshot of b, c: one request reads them,"
+                " so they have one interval",
+            ],
+        )
+
     def test_good_file(self) -> None:
         """
         A good configuration is summed up: buses, listeners, and who may write.

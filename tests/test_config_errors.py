@@ -85,6 +85,10 @@ class ErrorTests(ConfigCase):
             self.port("endpoint: serial:/dev/ttyS1\n    timeout: 1\n    timeout: 2"),
             "f:5:5: ports.bus.timeout: the key is here twice, first in line 4",
         )
+        self.assertSays(
+            '{"ports": {"bus": {"endpoint": "serial:/dev/ttyS1", "timeout": 1, "timeout": 2}}}',
+            "f:1:67: ports.bus.timeout: the key is here twice, first in line 1",
+        )
 
     def test_keys_that_are_no_text(self) -> None:
         """

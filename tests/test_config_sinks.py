@@ -171,6 +171,8 @@ class AssembledTests(SynchronousTestCase):
         file = self.directory / "token"
         file.write_text("hush\nhush\n")
         self.refused(f"token_file: {file}", "holds something that cannot stand in a header")
+        file.write_bytes(b"\xffhush")
+        self.refused(f"token_file: {file}", f"{file} holds something that cannot stand in a header")
         self.refused("headers_env: {X-Key: KEY}", "headers_env.X-Key: the environment variable KEY is not")
 
     def test_certificates(self) -> None:

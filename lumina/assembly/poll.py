@@ -43,7 +43,7 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
         return None
     for sentence in doubts(config.poll):
         _log.warn("{sentence}", sentence=sentence)
-    _refuse(f"poll: device {each.id}: {problem}" for each in found for problem in _problems(each))
+    _refuse(unreadable(config))
     names = _connect(parts, config, found)
     made = [
         _polled(parts, each, name, config.ports.get(name)) for each, name in zip(found, names, strict=True)
@@ -51,6 +51,12 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
     if timed:
         _weigh(made, config.ports)
     return _poller(parts, config, made, timed)
+
+
+def unreadable(config: Config) -> Iterator[str]:
+    """Each reason for which values could be read by no request, or not as they should."""
+    for each in polled(config.poll):
+        yield from (f"poll: device {each.id}: {problem}" for problem in _problems(each))
 
 
 def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -> Poller:

@@ -150,7 +150,7 @@ def _secret(environment: Mapping[str, str], key: str, variable: str | None, file
         secret = environment.get(variable, "").strip()
         where = f"{key}: the environment variable {variable}"
     else:
-        secret = Path(file or "").read_text().strip()
+        secret = Path(file or "").read_text("utf-8", "replace").strip()
         where = f"{file}"
     if not secret:
         raise ValueError(f"{where} is not set or empty")

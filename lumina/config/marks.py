@@ -123,8 +123,10 @@ class Document:
         first: dict[tuple[str, str], int] = {}
         for key_node, _ in node.value:
             line = _place(key_node.start_mark).line
-            before = first.setdefault((key_node.tag, str(key_node.value)), line)
-            if before is not line and isinstance(key_node, yaml.ScalarNode):
+            key = key_node.tag, str(key_node.value)
+            before = first.get(key)
+            first.setdefault(key, line)
+            if before is not None and isinstance(key_node, yaml.ScalarNode):
                 self._note(
                     key_node.start_mark,
                     (*path, key_node.value),
