@@ -81,6 +81,7 @@ def poll_command(
         settings = _settings(config or variables.get(CONFIG) or DEFAULT_CONFIG, addressing, variables, test)
         _begin_log(level, log_dir, "modbus_poller.log" if once or test else "scheduler.log")
         running = _assemble(settings, reactor, variables, level, timed=not (once or test))
+        running.root.privilegedStartService()  # spools are claimed
     except (ConfigError, StartRefused, ValueError, OSError) as error:
         click.echo(str(error), err=True)
         sys.exit(WRONG)
@@ -162,7 +163,6 @@ def _run(running: _Running, reactor: Any, once: bool, test: bool) -> int:
                 reactor.stop()
 
     def begin() -> None:
-        running.root.privilegedStartService()
         running.root.startService()
         Deferred.fromCoroutine(main())
 

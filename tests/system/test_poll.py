@@ -1,6 +1,7 @@
 """`lumina poll` against a Modbus server and an API that are not ours."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
+from lumina.sinks.file import lock
 from tests.system import programs
 from tests.system.laravel import Readings
 
@@ -219,6 +221,28 @@ class PollTests(TestCase):
             await got
             self.assertEqual(await program.stop(), 0)
             self.assertIn("connected", (self.directory / "logs" / "scheduler.log").read_text())
+
+        return ensureDeferred(test())
+
+    def test_spool_of_another(self) -> Deferred[None]:
+        """
+        What another lumina has, or what cannot be written, ends the start with a sentence and status 1.
+        """
+
+        async def test() -> None:
+            self.configure(documented(self.port))
+            (self.directory / "state").mkdir()
+            self.addCleanup(os.close, lock(self.directory / "state" / "laravel.spool"))
+            for state, words in (
+                (self.directory / "state", "belongs to another lumina that is running"),
+                (self.directory / "config.json", "cannot be used: "),
+            ):
+                program = self.poll(
+                    "--once", environment={"STATE_DIRECTORY": str(state), "LOG_LEVEL": "ERROR"}
+                )
+                self.assertEqual(await program.ended(), 1, program.output)
+                self.assertIn(words, program.output)
+                self.assertEqual(program.output.count("\n"), 1, program.output)
 
         return ensureDeferred(test())
 
