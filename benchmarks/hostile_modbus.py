@@ -135,7 +135,7 @@ def main() -> None:
     if options.company:
         asyncio.run(globals()[options.company](options.port))
         return
-    table("beside", "p50 ms", "p99 ms", "p99 alone", "ratio")
+    table("beside", "answers", "p50 ms", "p99 ms", "p99 alone", "ratio")
     for name, company in COMPANIES.items():
         alone = percentile(measure(options.seconds, nobody), 0.99)
         found = measure(options.seconds, company)

@@ -164,7 +164,6 @@ def makeService(options: Options) -> Root:
     if not reactor.getDelayedCalls():
         reactor.seconds = time.monotonic  # a step of the wall clock moves no timer
     _exit_cleanly(reactor)
-    reactor.callWhenRunning(_exit_cleanly, reactor)  # it sets handlers of its own when it starts
     _raise_file_limit()
     gc.set_threshold(*COLLECTOR)
     config: settings.Config = options["settings"]
@@ -207,16 +206,24 @@ def _log_observer(twistd: Mapping[str, Any], level: str) -> ILogObserver | None:
 
 
 def _exit_cleanly(reactor: Any) -> None:
-    """To be asked to stop, and to have stopped, is success: the exit status is 0."""
+    """To be asked to stop, once or more, and to have stopped, is success: the exit status is 0."""
+    asked = False
+
+    def end() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            reactor.stop()
 
     def stop(*_: object) -> None:
-        if reactor.running:
-            reactor.callFromThread(reactor.stop)
-        else:
-            reactor.callWhenRunning(reactor.stop)
+        (reactor.callFromThread if reactor.running else reactor.callWhenRunning)(end)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    def listen() -> None:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+
+    listen()
+    reactor.callWhenRunning(listen)  # it sets handlers of its own when it starts
 
 
 def _raise_file_limit() -> None:

@@ -319,7 +319,9 @@ class EndTests(ServiceCase):
             client = await self.client()
             client.write("".join(f"{n}:x:bus:9600:{read(1, n).hex()}:7:5\n" for n in range(3)))
             await deferLater(reactor, 0.2)
-            self.assertEqual(await lumina.stop(signal), 0)
+            lumina.transport.signalProcess(signal)
+            await lumina.says("Closed")
+            self.assertEqual(await lumina.stop(signal), 0)  # who is asked twice, stops once
             self.assertEqual(
                 sorted(client.got),
                 [
