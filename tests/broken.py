@@ -1,7 +1,7 @@
 """
-Builds of the bus from which one rule is missing.
+Builds of the bus and of the text front end from which one rule is missing.
 
-Each class is a part of the bus that does all but one thing right. A test that
+Each class is a part that does all but one thing right. A test that
 is worth its name fails with it, and says what somebody would suffer.
 """
 
@@ -22,6 +22,7 @@ from lumina.bus.turns import Queue, Turns
 from lumina.bus.units import Units
 from lumina.bus.wire import Wire
 from lumina.errors import Cancelled, Expired, LuminaError, PortDown
+from lumina.frontends.text import TextConnection, TextFactory
 from lumina.interfaces import Terms
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.rtu import Line, encode
@@ -415,3 +416,45 @@ class Silent(Port):
 
     def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
         return Deferred() if self._state == "closed" else super().execute(unit, request, terms)
+
+
+class Mute(TextConnection):
+    """A malformed line is passed over."""
+
+    def _take(self, line: str) -> None:
+        if line.count(":") >= 5:
+            super()._take(line)
+
+
+class Utf8Only(TextConnection):
+    """A byte that is no UTF-8 closes the connection."""
+
+    def lineReceived(self, line: bytes) -> None:
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            self._abort()
+            return
+        super().lineReceived(line)
+
+
+class EmptyCommand(TextConnection):
+    """An empty command is taken for one that has a first byte."""
+
+    def _take(self, line: str) -> None:
+        if "::" in line:
+            self._put("index out of range", 0.0)
+            return
+        super()._take(line)
+
+
+def text_rebuilt(kind: type[TextConnection]) -> type[TextFactory]:
+    """A text front end whose connections are of this kind."""
+
+    class Rebuilt(TextFactory):
+        def _connection(self, name: str, peer: str, host: str) -> TextConnection:
+            connection = super()._connection(name, peer, host)
+            connection.__class__ = kind
+            return connection
+
+    return Rebuilt

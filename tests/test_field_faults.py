@@ -102,9 +102,11 @@ class FieldCase(SynchronousTestCase):
     A port, text clients, and units whose line misbehaves, in virtual time.
 
     @ivar build: may exchange parts of the port before it starts.
+    @ivar text_factory: makes the text front end.
     """
 
     build: Callable[[Port], Port] = staticmethod(lambda port: port)
+    text_factory: type[TextFactory] = TextFactory
 
     def setUp(self) -> None:
         self.clock, self.seen = Clock(), FakeWatcher()
@@ -117,7 +119,7 @@ class FieldCase(SynchronousTestCase):
         slave = self.slave(LINE, bus or self.bank, *rules)
         settings = PortSettings("bus", "cable", **{"line": LINE, "timeout": 0.2, **changed})
         self.port = self.build(Port(settings, self.cable, self.clock, [self.seen]))
-        self.text = TextFactory(site({"bus": self.port}, self.clock))
+        self.text = self.text_factory(site({"bus": self.port}, self.clock))
         self.port.startService()
         pass_time(self.clock, 0.2)
         self.addCleanup(self.stop, self.clock, self.port, slave, self.clients)

@@ -15,8 +15,9 @@ from hypothesis.strategies import SearchStrategy
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.bus.port import Port
+from lumina.frontends.text import TextConnection
 from tests import broken, test_field_faults
-from tests.broken import rebuilt
+from tests.broken import rebuilt, text_rebuilt
 from tests.conversation import Conversation, Scenario, Wrong
 from tests.scenarios import (
     ANY,
@@ -114,6 +115,9 @@ ROWS = {
     "a probe that was withdrawn": Row((broken.LostProbe,), DEAD, LOST),
 }
 
+#: The one fault of the text front end, which is no part of the bus.
+TEXT = "L21_every_line_is_answered"
+
 #: Faults that the field taught, as `test_field_faults` has them, and what must not be missing for each.
 FIELD: dict[str, tuple[type, ...]] = {
     "L1_exception_is_as_quick_as_a_reply": (broken.SlowExceptions,),
@@ -187,13 +191,25 @@ class BrokenBuildTests(SynchronousTestCase):
                 case.run(result)
                 self.assertIs(result.wasSuccessful(), is_right, f"{name} {parts} {result.errors}")
 
+    def test_every_line_is_answered(self) -> None:
+        """
+        L21 comes back with a text front end that passes over a malformed line,
+        hangs up at a byte that is no UTF-8, or stumbles over an empty command.
+        """
+        for kind in (TextConnection, broken.Mute, broken.Utf8Only, broken.EmptyCommand):
+            case = test_field_faults.MeasuredTests(f"test_{TEXT}")
+            case.text_factory = text_rebuilt(kind)
+            result = TestResult()
+            case.run(result)
+            self.assertIs(result.wasSuccessful(), kind is TextConnection, f"{kind} {result.errors}")
+
     def test_every_field_fault_has_its_rule(self) -> None:
         """
-        None is left out; L21 is of the text protocol, which is no part of the bus.
+        None is left out; L21 is of the text protocol, and has its own test.
         """
         names = {
             name.removeprefix("test_")
             for name in vars(test_field_faults.MeasuredTests)
             if name.startswith("test_L")
         }
-        self.assertEqual(names - {"L21_every_line_is_answered"}, set(FIELD))
+        self.assertEqual(names - {TEXT}, set(FIELD))
