@@ -43,6 +43,9 @@ DEMONSTRATED = ("/dev/ttyAMA1", "/dev/ttyAMA2", "/dev/ttyAMA3", "/dev/ttyAMA4")
 #: A line for telnet, as documented.
 EXAMPLE = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
 
+#: The same question by Modbus TCP.
+MODBUS_EXAMPLE = "mbpoll -m tcp -p 5020 -a 1 -0 -r 0 -c 2 -1 127.0.0.1"
+
 #: Seconds that a serial master's request may wait for its turn on another bus.
 MASTER_PATIENCE = 1.0
 
@@ -150,6 +153,7 @@ class Demonstration(Service):
         )
         self._log.info("It listens on {addresses}; try: telnet 127.0.0.1 8888", addresses=self._addresses)
         self._log.info("Then paste this line: {example}", example=EXAMPLE)
+        self._log.info("The same by Modbus TCP: {example}", example=MODBUS_EXAMPLE)
 
     def stopService(self) -> None:
         super().stopService()

@@ -420,6 +420,12 @@ class DemonstrationTests(ServiceCase):
             self.assertTrue(5 < temperature < 45 and 10 < humidity < 100, answer)
         meter = await client.ask("m:EM:/dev/ttyAMA3:19200:010400000002:9:1")
         self.assertRegex(meter, r"^OK:m:01040443[0-9A-F]{10}$")
+        modbus = re.search(r"by Modbus TCP: (mbpoll .*)", lumina.output)
+        assert modbus is not None
+        self.assertIn(modbus[1], (programs.CHECKOUT / "README.md").read_text())
+        program, *arguments = modbus[1].split()
+        asked = await programs.run(self, programs.require(program), *arguments)
+        self.assertRegex(asked.output, r"(?s)\[0\]:\s+\d{2,3}\s+\[1\]:\s+\d{3}")
         self.assertEqual(await lumina.stop(), 0)
 
     async def test_not_as_a_service(self) -> None:
