@@ -95,12 +95,12 @@ def lumina(port: int, devices: int, cycles: int, registers: int) -> None:
     from lumina.bus.tcp import Device
     from lumina.interfaces import Terms
     from lumina.modbus.pdu import ReadHoldingRegisters
-    from lumina.tap import COLLECTOR
+    from lumina.services import Settled
     from lumina.watch.overview import LiveOverview
 
     async def run(reactor: Any) -> None:
         reactor.seconds = time.monotonic
-        gc.set_threshold(*COLLECTOR)
+        gc.set_threshold(Settled.PATIENCE)
         overview = LiveOverview(reactor.seconds)
         buses = []
         for number in range(devices):

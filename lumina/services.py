@@ -65,12 +65,13 @@ class Settled(Service):
         self._reactor = reactor
         self._later: list[IDelayedCall] = []
 
-    #: Objects that are made before the collector looks for rings among them; Python's 700 are a few replies.
-    _PATIENCE = 50_000
+    #: Objects that are made before the collector looks for rings among them. Python's 700 are a few
+    #: replies; ten times as many as here hold up the reactor for more than 10 ms when clients come and go.
+    PATIENCE = 5_000
 
     def startService(self) -> None:
         super().startService()
-        gc.set_threshold(self._PATIENCE)
+        gc.set_threshold(self.PATIENCE)
         gc.collect()
         self._later = [self._reactor.callLater(each, gc.freeze) for each in self._MOMENTS]
 

@@ -7,7 +7,6 @@ exchange in flight ends, and its answer is delivered.
 """
 
 import atexit
-import gc
 import os
 import shutil
 import signal
@@ -48,10 +47,6 @@ MODBUS_EXAMPLE = "mbpoll -m tcp -p 5020 -a 1 -0 -r 0 -c 2 -1 127.0.0.1"
 
 #: Seconds that a serial master's request may wait for its turn on another bus.
 MASTER_PATIENCE = 1.0
-
-#: How much may be made before the collector looks for garbage in circles, of which a request leaves none:
-#: a thousand requests under way at once would call it again and again.
-COLLECTOR = 20_000, 20, 20
 
 #: Files that may be open: each client is one, and the usual limit is 1024.
 FILES = 65536
@@ -169,7 +164,6 @@ def makeService(options: Options) -> Root:
         reactor.seconds = time.monotonic  # a step of the wall clock moves no timer
     _exit_cleanly(reactor)
     _raise_file_limit()
-    gc.set_threshold(*COLLECTOR)
     config: settings.Config = options["settings"]
     root = Root(_log_observer(options.parent or {}, config.log.level))
     if options["demonstration"] is not None:
