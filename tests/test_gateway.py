@@ -68,7 +68,7 @@ class GatewayCase(SynchronousTestCase):
         self.serve()
 
     def serve(self, answer: Any = None, broken: Bus | None = None, **options: Any) -> None:
-        """Begin anew, with other options."""
+        """Begin anew, with other options; `routes` are unit ids that lead to other units of the bus."""
         self.clock = Clock()
         self.bus, self.device = FakeBus(answer), FakeBus()
         self.overview = FakeOverview()
@@ -77,6 +77,8 @@ class GatewayCase(SynchronousTestCase):
             routes[unit] = (self.bus, unit)
             routes[unit + 101] = (self.device, unit + 1)
         routes[250] = broken and (broken, 1)
+        for unit, target in options.pop("routes", {}).items():
+            routes[unit] = target and (self.bus, target)
         limits = {each: options.pop(each) for each in ("connections", "make_asker") if each in options}
         self.factory = GatewayFactory(
             site({}, self.clock, self.overview, "modbus"), Serving(routes, **options), **limits

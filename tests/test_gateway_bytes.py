@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumina.errors import ExceptionReply, NoReply
+from lumina.errors import Denied, ExceptionReply, NoReply
 from lumina.frontends.framings import RTU
 from lumina.modbus import mbap, rtu
-from lumina.modbus.pdu import Opaque, Request
+from lumina.modbus.pdu import Opaque, Request, WriteRegister
 from tests.test_gateway import GOOD, READ, GatewayCase, adu
 
 
@@ -68,6 +68,41 @@ class RTUTests(GatewayCase):
         self.assertSays()
         self.bus.asked[1].reply(GOOD)
         self.assertSays(rtu.encode(2, GOOD))
+
+    def test_broadcast(self) -> None:
+        """
+        As on a serial line a broadcast has no answer, whatever becomes of it; one that waits for its turn
+        is not given up by the next request.
+        """
+        self.ask(rtu.encode(0, WriteRegister(1, 2).encode()), rtu.encode(7, READ))
+        self.assertEqual(self.bus.withdrawn, [])
+        self.bus.asked[0].reply(b"")
+        self.assertSays()
+        self.bus.asked[1].reply(GOOD)
+        self.assertSays(rtu.encode(7, GOOD))
+        for refused in (b"\x03\0\0\0\0", READ, b"\x41"):
+            self.ask(rtu.encode(0, refused))
+            if len(self.bus.asked) > 2:
+                self.bus.asked.pop().fail(Denied("not enabled"))
+            self.assertSays()
+
+    def test_broadcast_to_nobody(self) -> None:
+        """
+        Nor has one an answer where unit id 0 leads nowhere, or to a single unit.
+        """
+        for route in (None, 1):
+            self.serve(lambda unit, request: request.encode(), framing=RTU, routes={0: route})
+            self.ask(rtu.encode(0, WriteRegister(1, 2).encode()))
+            self.assertSays()
+
+    def test_broadcast_confirmed(self) -> None:
+        """
+        A listener that is told to confirms it.
+        """
+        self.serve(framing=RTU, confirms_broadcasts=True)
+        self.ask(rtu.encode(0, WriteRegister(1, 2).encode()))
+        self.bus.asked[0].reply(b"")
+        self.assertSays(rtu.encode(0, WriteRegister(1, 2).encode()))
 
 
 unit_ids = st.integers(0, 255)

@@ -33,6 +33,11 @@ MASTER_PATIENCE = 1.0
 #: The unit id of a server itself; the specification has it answer 0 as well (Messaging Guide V1.0b, 4.4.1.2).
 ITSELF = 255
 
+#: The unit id of all units; those on a serial line obey, and none answers (Serial Line V1.02, 2.1).
+BROADCAST = 0
+
+RTU_TCP = "rtu-tcp"
+
 
 def add(parts: Parts, listeners: Mapping[str, config.Listener], rules: Sequence[Rule] = ()) -> None:
     """
@@ -85,7 +90,7 @@ def _gateway(listener: Gateway, site: Site, parts: Parts) -> GatewayFactory:
     faults = Faults([fault.rule for fault in listener.faults], site.reactor.seconds)
     serving = Serving(
         routes=_routes(listener, site.buses, parts.buses),
-        framing=RTU if listener.kind == "rtu-tcp" else MBAP,
+        framing=RTU if listener.kind == RTU_TCP else MBAP,
         unknown=listener.exception,
         confirms_broadcasts=listener.broadcast == "echo",
         in_flight=listener.in_flight,
@@ -101,11 +106,11 @@ def _gateway(listener: Gateway, site: Site, parts: Parts) -> GatewayFactory:
 def _routes(
     listener: Gateway, guarded: Mapping[str, Bus], buses: Mapping[str, Bus]
 ) -> Sequence[Route | None]:
-    """The routes as configured; a simulator that is the default answers 0 as itself."""
+    """The routes as configured; a simulator that is the default answers 0 as itself, or obeys as a line does."""
     targets = dict(listener.targets)
     default = listener.routes.get("default")
     if default is not None and isinstance(buses[default.bus], Bank):
-        targets.setdefault(0, (default.bus, ITSELF))
+        targets.setdefault(0, (default.bus, BROADCAST if listener.kind == RTU_TCP else ITSELF))
     led = (targets.get(unit) for unit in range(256))
     return [None if target is None else (guarded[target[0]], target[1]) for target in led]
 

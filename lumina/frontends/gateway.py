@@ -70,6 +70,7 @@ class GatewayConnection(FramedConnection):
         self._mischief = Mischief(self._reactor, self._write)
         self._answers: list[bytes] = []
         self._gathering = False
+        self._to_all: set[Deferred[Reply]] = set()
 
     # From the transport.
 
@@ -147,12 +148,18 @@ class GatewayConnection(FramedConnection):
             self._deliver(slot, _exception(body, LuminaError.code))
             return
         self._under_way.enter(slot, bus)
-        self._await(bus.execute(target, request, self._terms), slot, request)
+        asked = bus.execute(target, request, self._terms)
+        if unit == _BROADCAST:
+            self._to_all.add(asked)
+        self._await(asked, slot, request)
 
     def _withdraw(self) -> None:
-        """A client whose answers cannot be told apart, and who asks anew, has given up what it asked."""
+        """
+        A client whose answers cannot be told apart, and who asks anew, has given up what it asked;
+        but not a broadcast, for which it waits no longer than that.
+        """
         self._under_way.forget()
-        for asked in list(self._asked):
+        for asked in self._asked - self._to_all:
             asked.cancel()
 
     # Answers.
@@ -164,6 +171,7 @@ class GatewayConnection(FramedConnection):
 
     def _forget(self, result: Any, asked: Deferred[Reply]) -> Any:
         self._asked.discard(asked)
+        self._to_all.discard(asked)
         return result
 
     def _replied(self, reply: Reply, slot: Slot, request: Request) -> None:
@@ -192,6 +200,8 @@ class GatewayConnection(FramedConnection):
     def _deliver(self, slot: Slot, answer: bytes) -> None:
         """@param answer: a PDU; empty for silence."""
         fate = slot.fate
+        if slot.unit == _BROADCAST and self._serving.is_silent_to_all:
+            return
         if fate is None:
             if answer:
                 self._write(self._encode(slot.transaction, slot.unit, answer))

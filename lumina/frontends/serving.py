@@ -51,7 +51,7 @@ class Serving:
     """
 
     routes: Sequence[Route | None]
-    framing: Callable[[], Framing] = MBAP
+    framing: type[Framing] = MBAP
     unknown: int | None = 0x0B
     confirms_broadcasts: bool = False
     in_flight: int = 32
@@ -64,10 +64,18 @@ class Serving:
     @cached_property
     def quick(self) -> Sequence[Route | None]:
         """The routes on which nothing but the request and its answer has to be minded."""
-        return [
+        quick = [
             route if route is not None and route[1] != _BROADCAST and self.faults is None else None
             for route in self.routes
         ]
+        if self.is_silent_to_all:
+            quick[_BROADCAST] = None
+        return quick
+
+    @property
+    def is_silent_to_all(self) -> bool:
+        """Whether unit id 0 is never answered, as on the serial line that such frames are made for."""
+        return not self.framing.pipelines and not self.confirms_broadcasts
 
 
 class Requests(dict[bytes, Request]):

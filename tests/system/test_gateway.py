@@ -12,8 +12,8 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from lumina.modbus import mbap
-from lumina.modbus.pdu import ReadHoldingRegisters
+from lumina.modbus import mbap, rtu
+from lumina.modbus.pdu import ReadHoldingRegisters, WriteRegister
 from tests.system import programs
 
 CONFIGURATION = """\
@@ -88,6 +88,18 @@ class GatewayTests(TestCase):
         await client.bytes(MANY * (7 + len(ANSWER)))
         for place, answer in enumerate(mbap.Frames().received(bytes(client.came))):
             self.assertEqual(answer, (place % 65536, 1, ANSWER))
+
+    async def test_broadcast(self) -> None:
+        """
+        A broadcast in an RTU frame is obeyed by a simulator, and not answered.
+        """
+        _, _, other = await self.serve()
+        client = await self.connect(other)
+        write, read = WriteRegister(1, 7).encode(), ReadHoldingRegisters(1, 1).encode()
+        client.transport.write(rtu.encode(0, write) + rtu.encode(1, read))
+        answer = rtu.encode(1, b"\3\2\0\7")
+        await client.bytes(len(answer))
+        self.assertEqual(client.came, answer)
 
     async def test_any_bytes(self) -> None:
         """
