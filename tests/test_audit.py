@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.assembly.audit import denied_beside
 from lumina.interfaces import Asker, Outcome, Terms
 from lumina.modbus.files import RecordData, WriteFileRecord
 from lumina.modbus.pdu import (
@@ -40,8 +41,10 @@ class AuditCase(SynchronousTestCase):
 
     def log(self, size: int = 10_000, kept: int = 2) -> AuditLog:
         self.file = RotatedFile(self.path, size, kept)
+        self.denied = RotatedFile(denied_beside(self.path), size, kept)
         self.addCleanup(self.file.close)
-        return AuditLog(self.file, lambda: WALL)
+        self.addCleanup(self.denied.close)
+        return AuditLog(self.file, self.denied, lambda: WALL)
 
     def entries(self, number: int = 0) -> list[dict[str, Any]]:
         path = Path(f"{self.path}.{number}") if number else self.path
@@ -93,7 +96,7 @@ class EntryTests(AuditCase):
         """
         log = self.log()
         log.outcome(outcome(ReadHoldingRegisters(0, 1)))
-        log.outcome(outcome(WriteRegister(1, 1), word="denied", sent=None))
+        log.outcome(outcome(WriteRegister(1, 1), word="suspended", sent=None))
         log.outcome(outcome(WriteRegister(1, 1), word="timeout"))
         log.outcome(outcome(WriteRegister(1, 1), unit=0))
         log.outcome(outcome(ReadHoldingRegisters(0, 1), unit=0))
@@ -103,7 +106,7 @@ class EntryTests(AuditCase):
         self.assertEqual(
             [(each["function"], each["unit"], each["outcome"], each["sent"]) for each in entries],
             [
-                (6, 3, "denied", False),
+                (6, 3, "suspended", False),
                 (6, 3, "timeout", True),
                 (6, 0, "ok", True),
                 (3, 0, "ok", True),
@@ -154,6 +157,20 @@ class FileTests(AuditCase):
         self.fill(self.log(size=3 * size + 5), range(9, 10))
         self.assertEqual([self.addresses(number) for number in (0, 1, 2)], [[9], [6, 7, 8], [3, 4, 5]])
         self.assertEqual(sorted(os.listdir(self.path.parent)), ["audit.log", "audit.log.1", "audit.log.2"])
+
+    def test_flood_of_denied_writes(self) -> None:
+        """
+        However many writes are denied: the line about one that was not stays where it is.
+        """
+        log = self.log(size=2000)
+        self.fill(log, range(1))
+        for number in range(100):
+            log.outcome(outcome(WriteRegister(number, 0), word="denied", sent=None))
+        self.assertEqual(self.addresses(), [0])
+        names = ["audit-denied.log", "audit-denied.log.1", "audit-denied.log.2", "audit.log"]
+        self.assertEqual(sorted(os.listdir(self.path.parent)), names)
+        last = json.loads((self.path.parent / names[0]).read_text().splitlines()[-1])
+        self.assertEqual((last["outcome"], last["writes"][0]["address"]), ("denied", 99))
 
     def test_mode(self) -> None:
         """

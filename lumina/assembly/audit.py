@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lumina.assembly.parts import Parts
 from lumina.assembly.sinks import state_directory
-from lumina.watch.audit import AuditLog, RotatedFile
+from lumina.watch.audit import KEPT_DENIED, AuditLog, RotatedFile
 
 _NAME = "audit.log"
 
@@ -23,6 +23,11 @@ def add(parts: Parts, file: str | None, environment: Mapping[str, str] = os.envi
     if file == "":
         return
     path = Path(file) if file else state_directory(environment) / _NAME
-    audit = RotatedFile(path)
+    audit, denied = RotatedFile(path), RotatedFile(denied_beside(path), kept=KEPT_DENIED)
     audit.probe()
-    parts.watchers.append(AuditLog(audit, parts.wall))
+    parts.watchers.append(AuditLog(audit, denied, parts.wall))
+
+
+def denied_beside(path: Path) -> Path:
+    """Where what was denied is logged: beside `audit.log` in `audit-denied.log`."""
+    return path.with_name(f"{path.stem}-denied{path.suffix}")

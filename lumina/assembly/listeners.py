@@ -106,7 +106,7 @@ def _gateway(listener: Gateway, site: Site, parts: Parts) -> GatewayFactory:
 def _routes(
     listener: Gateway, guarded: Mapping[str, Bus], buses: Mapping[str, Bus]
 ) -> Sequence[Route | None]:
-    """The routes as configured; a simulator that is the default answers 0 as itself, or obeys as a line does."""
+    """The routes as configured; a simulator that is the default answers 0, or obeys it as a line does."""
     targets = dict(listener.targets)
     default = listener.routes.get("default")
     if default is not None and isinstance(buses[default.bus], Bank):

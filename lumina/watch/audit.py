@@ -1,9 +1,11 @@
 """
 The audit log: every write, whoever asked it, and how it ended.
 
-One JSON object a line, in a file that is rotated by its size. A file that
-cannot be written disturbs nobody: what could not be written is counted, and
-said as soon as it can.
+One JSON object a line, in a file that is rotated by its size. What was denied
+goes to a file of its own: whoever may connect can have as much denied as he
+likes, and must not be able to push out the record of what was carried out. A
+file that cannot be written disturbs nobody: what could not be written is
+counted, and said as soon as it can.
 """
 
 import json
@@ -15,12 +17,16 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from lumina.errors import Denied
 from lumina.interfaces import Exchange, Outcome
 from lumina.modbus.pdu import Diagnostics, MaskWriteRegister, Request, WriteFileRecord
 from lumina.modbus.reach import Reach, reaches
 
 #: Bytes of a file, and how many full ones are kept beside it.
 SIZE, KEPT = 10_000_000, 9
+
+#: The same of the files of what was denied.
+KEPT_DENIED = 4
 
 _BROADCAST = 0
 
@@ -30,14 +36,19 @@ _MODE = 0o640
 class AuditLog:
     """Writes an entry for each write: a Watcher."""
 
-    def __init__(self, file: "RotatedFile", wall: Callable[[], float]) -> None:
-        """@param wall: seconds since 1970."""
+    def __init__(self, file: "RotatedFile", denied: "RotatedFile", wall: Callable[[], float]) -> None:
+        """
+        @param denied: for what an access rule forbids.
+        @param wall: seconds since 1970.
+        """
         self._file = file
+        self._denied = denied
         self._wall = wall
 
     def outcome(self, outcome: Outcome) -> None:
         if outcome.request.writes or outcome.unit == _BROADCAST:
-            self._file.write(json.dumps(entry(outcome, self._wall())))
+            file = self._denied if outcome.word == Denied.word else self._file
+            file.write(json.dumps(entry(outcome, self._wall())))
 
     def exchange(self, exchange: Exchange) -> None:
         """What went over the wire is another's to log."""

@@ -121,7 +121,8 @@ class SecurityTests(TestCase):
         good, bad, _ = (await deferToThread(lines)).split(b"\n")
         self.assertTrue(good.startswith(b"OK:a:010600050009"), good)
         self.assertIn(b"ERROR:b:denied: writing holding 80 = 9 of unit 1 with function 06", bad)
-        entries = [json.loads(line) for line in (self.folder / "audit.log").read_text().splitlines()]
+        files = [self.folder / name for name in ("audit.log", "audit-denied.log")]
+        entries = [json.loads(line) for file in files for line in file.read_text().splitlines()]
         self.assertEqual(
             [
                 (each["listener"], each["identity"], each["role"], each["request"], each["outcome"])
@@ -129,10 +130,10 @@ class SecurityTests(TestCase):
             ],
             [
                 ("secure", "CN=panel,O=Works", "Operator", "0600050007", "ok"),
+                ("lines", "CN=panel,O=Works", "Operator", "0600050009", "ok"),
                 ("secure", "CN=panel,O=Works", "Operator", "0600050065", "denied"),
                 ("secure", "CN=reader,O=Works", "", "0600050007", "denied"),
                 ("secure", "CN=twice,O=Works", "", "0600050007", "denied"),
-                ("lines", "CN=panel,O=Works", "Operator", "0600050009", "ok"),
                 ("lines", "CN=panel,O=Works", "Operator", "0600500009", "denied"),
             ],
         )
