@@ -5,9 +5,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from lumina.bus.brevity import CHANGE_PAUSE
 from lumina.bus.pipeline import SILENCES, UNDER_WAY
 from lumina.bus.settings import DeviceSettings
 from lumina.bus.tcp import FIRST_PAUSE, GRACE, LAST_PAUSE, Device
@@ -22,6 +24,8 @@ from lumina.errors import (
 from lumina.interfaces import Terms
 from lumina.modbus import mbap
 from tests.device_case import GOOD, OTHER, READ, WRITE, DeviceCase
+
+PLC = "plc: tcp:192.0.2.7:502"
 
 
 class ConnectionTests(DeviceCase):
@@ -93,6 +97,39 @@ class ConnectionTests(DeviceCase):
             self.failureResultOf(done, NoReply)
         self.clock.advance(FIRST_PAUSE)
         self.assertEqual(self.line.opened, 2)
+
+    def test_flapping_in_the_log(self) -> None:
+        """
+        A device that is lost again and again is logged a few times, then once a minute: how often, and
+        how it stands. What is said last is true.
+        """
+        said: list[str] = []
+
+        @implementer(ILogObserver)
+        def hear(event: LogEvent) -> None:
+            said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(hear)
+        self.addCleanup(globalLogPublisher.removeObserver, hear)
+        self.device(misses=0)
+        for _ in range(100):
+            self.ask().addErrback(lambda _: None)
+            self.line.unplug()
+            self.clock.advance(LAST_PAUSE)
+        self.assertEqual(said[:2], [f"{PLC}: connected", f"{PLC}: the device has closed the connection"])
+        sums = said[10:]
+        self.assertEqual(len(said) - len(sums), 10)
+        for each in sums:
+            self.assertRegex(each, f"{PLC}: lost 1[123] times within 60 s; now: (connected|the device has)")
+        self.assertGreater(len(sums), 5)
+        self.assertLess(len(sums), 500 / CHANGE_PAUSE + 1)
+        self.clock.advance(CHANGE_PAUSE)
+        self.line.missing = "no route"
+        self.line.unplug()
+        self.clock.pump([CHANGE_PAUSE] * 2)
+        self.assertTrue(said[-1].endswith(": no route"), said[-1])
+        self.successResultOf(self.bus.stopService())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_lying_length(self) -> None:
         """

@@ -6,6 +6,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
+from lumina.bus.brevity import Brevity
 from lumina.errors import Denied
 from lumina.interfaces import Asker, Bus, Listening, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
@@ -36,29 +37,21 @@ class Refusals:
     def __init__(self, listener: str, seconds: Callable[[], float]) -> None:
         """@param seconds: monotonic time."""
         self._listener = listener
-        self._seconds = seconds
-        self._left = float(BURST)
-        self._seen = seconds()
-        self._unsaid = 0
+        self._brevity = Brevity(BURST, PAUSE, seconds)
 
     def say(self, bus: str, terms: Terms, sentence: str) -> None:
         """Log one, or count it for the next time."""
-        now = self._seconds()
-        self._left = min(BURST, self._left + (now - self._seen) / PAUSE)
-        self._seen = now
-        if self._left < 1:
-            self._unsaid += 1
+        if not self._brevity.allows():
             return
-        self._left -= 1
+        unsaid, self._brevity.unsaid = self._brevity.unsaid, 0
         self._log.warn(
             "{listener}: {who} is denied on {bus}: {sentence}{more}",
             listener=self._listener,
             who=_who(terms),
             bus=bus,
             sentence=sentence,
-            more=f"; {self._unsaid} more were denied since the last was logged" if self._unsaid else "",
+            more=f"; {unsaid} more were denied since the last was logged" if unsaid else "",
         )
-        self._unsaid = 0
 
 
 class Guard:

@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from lumina.bus.brevity import Changes
 from lumina.bus.dispatch import Dispatch
 from lumina.bus.entrance import Entrance
 from lumina.bus.pipeline import Pipeline
@@ -80,6 +81,7 @@ class Device(Service):
         self._idling: IDelayedCall | None = None
         self._interruptible: Deferred[Any] | None = None
         self._life: Deferred[None] | None = None
+        self._changes = Changes(reactor, self._say, self._standing)
 
     def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
         return self._entrance.execute(unit, request, terms)
@@ -115,6 +117,7 @@ class Device(Service):
         super().stopService()
         self._entrance.shut = self._dispatch.stopping = True
         self._requests.end_waiting(ShuttingDown("lumina is stopping"))
+        self._changes.stop()
         if self._interruptible is not None:
             self._interruptible.cancel()
         grace = self._reactor.callLater(GRACE, self._close)
@@ -203,7 +206,7 @@ class Device(Service):
         pipeline.lost.addCallback(self._lost)
         self._state, self._reason = "open", ""
         if self._troubled:
-            self._say("info", "connected")
+            self._changes.found("connected")
             self._troubled = False
         self._units.reconnected(self._reactor.seconds())
         self._dispatch.used = self._opened = self._reactor.seconds()
@@ -218,7 +221,7 @@ class Device(Service):
     def _closed(self, reason: str, expected: bool) -> None:
         """@param expected: devices close idle connections; that is no trouble."""
         if self.running and not expected and self._reason != reason:
-            self._say("warn", reason)
+            self._changes.lost(reason)
             self._troubled = True
         self._state, self._reason = "closed", reason
         if not self._hopeful:
@@ -255,6 +258,9 @@ class Device(Service):
     def _close(self) -> None:
         if self._dispatch.pipeline is not None:
             self._dispatch.pipeline.close()
+
+    def _standing(self) -> tuple[str, str]:
+        return ("info", "connected") if self._state == "open" else ("warn", self._reason)
 
     def _say(self, level: str, sentence: str) -> None:
         name, device = self._settings.name, self._settings.device
