@@ -129,6 +129,8 @@ class ErrorTests(ConfigCase):
         Path(path).write_bytes(b"log:\n  \xe9")
         error = self.assertRaises(ConfigError, load, path)
         self.assertEqual(str(error), f"{path}:2:3: YAML: the byte E9 is not UTF-8")
+        error = self.assertRaises(ConfigError, load, "/dev/zero")
+        self.assertEqual(str(error), "/dev/zero: cannot be read: it has more than 16 MB, the limit")
 
     def test_types(self) -> None:
         """

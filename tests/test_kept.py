@@ -258,7 +258,7 @@ class RestartTests(SynchronousTestCase):
         """
         os.mkdir(self.saved)
         error = self.assertRaises(StartRefused, self.start)
-        self.assertIn("plant.saved cannot be read: Is a directory", str(error))
+        self.assertIn("plant.saved: cannot be read: Is a directory", str(error))
 
     def test_no_place_for_a_file(self) -> None:
         """

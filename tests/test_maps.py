@@ -1,5 +1,6 @@
 """Files of simulated devices: what they mean, and what is said of those that are wrong."""
 
+import os
 from pathlib import Path
 
 from twisted.internet.task import Clock
@@ -319,6 +320,24 @@ class CSVTests(MapCase):
         replay = f"holding_registers: {{at: {{0: {{process: {{kind: replay, file: {record}}}}}}}}}\n"
         (error,) = self.errors(replay)
         self.assertTrue(error.endswith(f"day.csv:{said}"), error)
+
+    def test_no_end(self) -> None:
+        """
+        What has no end, or more of it than fits into memory, is refused, as a map and as a record.
+        """
+        folder = Path(self.written("", "huge.csv")).resolve().parent
+        os.truncate(folder / "huge.csv", 2_000_000_000)
+        os.mkfifo(folder / "fifo.csv")
+        for path, said in (
+            (folder / "huge.csv", "it has more than 16 MB, the limit"),
+            (folder / "fifo.csv", "it is no plain file"),
+            (Path("/dev/zero"), "it is no plain file"),
+        ):
+            said = f"{path}: cannot be read: {said}"
+            self.assertEqual(str(self.assertRaises(ConfigError, load_map, str(path))), said)
+            replay = f"holding_registers: {{at: {{0: {{process: {{kind: replay, file: {path}}}}}}}}}\n"
+            map_ = self.written(replay)
+            self.assertEqual(str(self.assertRaises(ConfigError, load_map, map_)), said)
 
 
 class DocumentTests(MapCase):

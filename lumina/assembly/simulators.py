@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -11,6 +10,7 @@ from twisted.logger import Logger
 
 from lumina.assembly.parts import Parts
 from lumina.assembly.units import unit
+from lumina.config import files
 from lumina.config.maps import load_map, preset
 from lumina.config.simulated import Device
 from lumina.config.simulators import Simulator
@@ -21,6 +21,9 @@ from lumina.simulator.keeper import Keeper, set_aside
 from lumina.simulator.missing import Missing
 
 _log = Logger()
+
+#: Bytes of a saved file: 250 units with all that a unit can have.
+LARGEST_SAVED = 400_000_000
 
 #: The unit that a device stands at which is everywhere.
 _ANYWHERE = 0
@@ -113,14 +116,12 @@ def _keeper(parts: Parts, path: str, take: Callable[[], Callable[[], bytes]]) ->
 
 def _restore(name: str, made: Bank, path: str) -> None:
     """@raise StartRefused: the file is there and cannot be read."""
-    try:
-        kept = Path(path).read_bytes()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return
-    except OSError as error:
-        raise StartRefused(
-            f"lumina: simulators.{name}.save: {path} cannot be read: {error.strerror}"
-        ) from None
+    try:
+        kept = files.read(path, LARGEST_SAVED)
+    except ConfigError as error:
+        raise StartRefused(f"lumina: simulators.{name}.save: {error}") from None
     try:
         lost = snapshot.restore(made, kept)
     except snapshot.Damaged as damage:

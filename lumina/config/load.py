@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lumina.config import checks, explain
+from lumina.config import checks, explain, files
 from lumina.config.listeners import FrontEnds
 from lumina.config.marks import Document, Problem
 from lumina.config.settings import Config
@@ -27,7 +27,8 @@ def load(path: str) -> Config:
     @raise ConfigError: it cannot be read, or is wrong; all errors at once.
     """
     try:
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            raw = files.within(path, file.read(files.LARGEST + 1))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     try:

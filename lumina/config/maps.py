@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from lumina.config import files
 from lumina.config.marks import Document, Place
 from lumina.config.processes import TABLES
 from lumina.config.records import read_record
@@ -48,12 +49,7 @@ def load_map(path: str) -> list[Device]:
     @raise ConfigError: it cannot be read, or is wrong; all errors at once,
         each as `file:line:column: key: sentence`.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: the byte {error.object[error.start]:02X} is not UTF-8") from error
+    text = files.text_of(path, files.read(path))
     try:
         devices = _csv(text, path) if path.lower().endswith(".csv") else _yaml(text, path)
     except csv.Error as error:
