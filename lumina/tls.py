@@ -1,5 +1,5 @@
 """
-`mbaps:802:certificate=FILE:key=FILE:clients=FILE`: what Modbus/TCP Security asks of a listener.
+`mbaps:802:certificate=FILE:key=FILE:clients=FILE:revoked=FILE`: what Modbus/TCP Security asks of a listener.
 
 TLS 1.2 at least, suites with forward secrecy and authenticated encryption, no
 compression, no renegotiation, no resumption (so that a role is always that of
@@ -12,12 +12,11 @@ The files are looked at now and then: new connections have what is new in
 them, old ones stay. Files that are wrong change nothing, and are logged.
 """
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import (
@@ -33,6 +32,8 @@ from twisted.logger import Logger
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from lumina.certificates import Files
 
 #: Seconds between looks at the files.
 LOOK = 5.0
@@ -64,47 +65,39 @@ _ALERTS = {
     116: "it showed no certificate",
 }
 
+#: The same where TLS has no word for it, by OpenSSL's numbers.
+_OBJECTIONS = {
+    3: "`revoked` has no list of who signed its certificate",
+    12: "the list in `revoked` was to be renewed by now",
+}
 
-@dataclass(frozen=True, slots=True)
-class Files:
+_FATAL = 2
+
+
+def context_of(files: Files) -> SSL.Context:
     """
-    Where the certificates are, in PEM.
+    What connections are made from.
 
-    @ivar certificate: the listener's own, those who signed it behind it.
-    @ivar key: its private key, without a passphrase.
-    @ivar clients: the authorities that sign for clients; empty: they need show nothing.
+    @raise ValueError: which files cannot be used, and why.
     """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(_OPTIONS | SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_cipher_list(SUITES)
+    if wrong := files.give(context):
+        raise ValueError("; ".join(wrong))
+    if files.clients:
+        context.set_verify(_MUTUAL, _verified)
+    return context
 
-    certificate: str
-    key: str
-    clients: str = ""
 
-    @property
-    def state(self) -> tuple[object, ...]:
-        """Changes with the files."""
-        return tuple(_state(path) for path in (self.certificate, self.key, self.clients) if path)
-
-    def context(self) -> SSL.Context:
-        """
-        What connections are made from.
-
-        @raise ValueError: which file cannot be used, and why.
-        """
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_options(_OPTIONS | SSL.OP_CIPHER_SERVER_PREFERENCE)
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        context.set_cipher_list(SUITES)
-        context.set_passwd_cb(lambda *_: b"")  # else OpenSSL would ask on the terminal
-        _use("certificate", self.certificate, context.use_certificate_chain_file)
-        _use("key", self.key, context.use_privatekey_file)
-        _use("key", self.key, lambda _: context.check_privatekey())
-        if self.clients:
-            _use("clients", self.clients, context.load_verify_locations)
-            _use("clients", self.clients, lambda path: context.load_client_ca(path.encode()))
-            context.set_verify(_MUTUAL, lambda _connection, _certificate, _error, _depth, sound: bool(sound))
-        return context
+def _verified(connection: SSL.Connection, _certificate: X509, error: int, _depth: int, sound: int) -> bool:
+    """OpenSSL has looked at a certificate of a client, or of who signed for it."""
+    if not sound:
+        connection.get_app_data().handshake.objection = _OBJECTIONS.get(error, "")
+    return bool(sound)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -143,10 +136,12 @@ class Credentials:
         unsaid, self._unlucky = self._unlucky - SAID, 0
         if unsaid > 0:
             self._log.info("{name}: {unsaid} more were not let in", name=self._name, unsaid=unsaid)
-        state = self._files.state
-        if state == self._state:
-            return
-        self._state = state
+        if self._files.state != self._state:
+            self.renew()
+
+    def renew(self) -> None:
+        """Take the files anew; if they are wrong, keep what there is."""
+        self._state = self._files.state
         try:
             self._context = self._fresh()
         except ValueError as error:
@@ -157,13 +152,17 @@ class Credentials:
             self._log.info("{name}: new certificates, for new connections", name=self._name)
 
     def _fresh(self) -> SSL.Context:
-        context = self._files.context()
+        context = context_of(self._files)
         context.set_info_callback(_told)
         return context
 
 
 class _Handshake:
-    """One that has begun, and may not take for ever."""
+    """
+    One that has begun, and may not take for ever.
+
+    @ivar objection: what is wrong with a certificate, where no alert of TLS says that.
+    """
 
     def __init__(
         self, refused: Callable[[str, str], None], protocol: TLSMemoryBIOProtocol, reactor: Any
@@ -171,6 +170,7 @@ class _Handshake:
         """@param refused: is told who is not let in, and why."""
         self._refused = refused
         self._protocol = protocol
+        self.objection = ""
         self._limit: IDelayedCall | None = reactor.callLater(HANDSHAKE, self._late)
 
     def over(self) -> None:
@@ -184,7 +184,7 @@ class _Handshake:
         if self._limit is None:
             return
         self.over()
-        why = _ALERTS.get(alert, "its handshake is wrong")
+        why = self.objection or _ALERTS.get(alert, "its handshake is wrong")
         self._say(f"{why} (TLS alert {alert})")
 
     def _late(self) -> None:
@@ -250,6 +250,10 @@ class Secured:
     def listen(self, protocolFactory: IProtocolFactory) -> "Deferred[IListeningPort]":
         return self._outer.listen(_Inside(self._credentials, protocolFactory, self._reactor))
 
+    def renew(self) -> None:
+        """Take the certificates anew, for new connections."""
+        self._credentials.renew()
+
 
 def endpoint(
     reactor: Any,
@@ -257,6 +261,7 @@ def endpoint(
     certificate: str = "",
     key: str = "",
     clients: str = "",
+    revoked: str = "",
     interface: str = "127.0.0.1",
     backlog: str = "50",
 ) -> Secured:
@@ -267,34 +272,6 @@ def endpoint(
     @param key: left out, it is in the file of the certificate.
     @raise ValueError: a file cannot be used.
     """
-    files = Files(certificate, key or certificate, clients)
+    files = Files(certificate, key or certificate, clients, revoked)
     outer = TCP4ServerEndpoint(reactor, int(port), int(backlog), interface)
     return Secured(Credentials(f"mbaps:{port}", files, reactor), outer, reactor)
-
-
-_FATAL = 2
-
-
-def _state(path: str) -> object:
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        return error.errno
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _use(name: str, path: str, use: Callable[[str], object]) -> None:
-    try:
-        with open(path, "rb"):
-            use(path)
-    except OSError as error:
-        raise ValueError(f"{name} '{path}' cannot be read: {error.strerror}") from error
-    except SSL.Error as error:
-        raise ValueError(f"{name} '{path}' cannot be used: {_why(error)}") from error
-
-
-def _why(error: SSL.Error) -> str:
-    """OpenSSL's own words."""
-    causes = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    reasons = [str(cause[-1]) for cause in causes if cause[-1]]
-    return ", ".join(dict.fromkeys(reasons)) or "it is not what it should be"

@@ -66,6 +66,23 @@ class Authority(Issued):
         certificate = builder.sign(parent.key if parent else key, hashes.SHA256())
         super().__init__(key, certificate, (parent.certificate, *parent.chain) if parent else ())
 
+    def revoke(self, folder: Path, *issued: Issued, last_day: int = 30) -> str:
+        """
+        Save a list of revoked certificates.
+
+        @param last_day: by which it has to be renewed, in days from now.
+        @return: its path.
+        """
+        now = datetime.now()
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
+        builder = builder.last_update(now - 9 * _DAY).next_update(now + last_day * _DAY)
+        for each in issued:
+            revoked = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number)
+            builder = builder.add_revoked_certificate(revoked.revocation_date(now - _DAY).build())
+        path = folder / "revoked.pem"
+        path.write_bytes(builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
     def issue(
         self, name: str, *roles: bytes, first_day: int = -1, last_day: int = 30, server: bool = False
     ) -> Issued:

@@ -15,6 +15,7 @@ from lumina.config.settings import Config
 from lumina.config.sinks import SINKS
 from lumina.errors import ConfigError
 from lumina.modbus.rtu import Line
+from tests.pki import Authority
 
 EXAMPLE = Path(__file__).parent.parent / "etc" / "lumina.yaml"
 PORT = "ports: {bus: {endpoint: 'serial:/dev/ttyUSB0'}}\n"
@@ -234,6 +235,12 @@ class AccessTests(ConfigCase):
         listener = loads(text, "f").listen["l"]
         return listener.address, listener.writable
 
+    def certificates(self) -> tuple[str, str]:
+        """The files of a certificate that can be used, and of its key."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        return Authority().issue("lumina", server=True).save(folder, "lumina")
+
     def test_loopback_unless_told_otherwise(self) -> None:
         """
         An address without an interface is on loopback, and may be written through.
@@ -241,7 +248,9 @@ class AccessTests(ConfigCase):
         self.assertEqual(self.resolved("tcp:8888"), ("tcp:8888:interface=127.0.0.1", True))
         self.assertEqual(self.resolved("tcp6:port=8888"), (r"tcp6:port=8888:interface=\:\:1", True))
         self.assertEqual(self.resolved("tls:/etc/certs:802"), (r"tls:/etc/certs:802:interface=\:\:1", True))
-        self.assertEqual(self.resolved("ssl:8443"), ("ssl:8443:interface=127.0.0.1", True))
+        certificate, key = self.certificates()
+        text = f"ssl:8443:privateKey={key}:certKey={certificate}"
+        self.assertEqual(self.resolved(text), (f"{text}:interface=127.0.0.1", True))
 
     def test_told_otherwise(self) -> None:
         """
@@ -265,7 +274,8 @@ class AccessTests(ConfigCase):
         """
         TLS with certificates of clients is on loopback too unless told otherwise.
         """
-        text = "mbaps:802:certificate=/etc/c.pem:clients=/etc/ca.pem"
+        certificate, key = self.certificates()
+        text = f"mbaps:802:certificate={certificate}:key={key}:clients={certificate}"
         self.assertEqual(self.resolved(text), (f"{text}:interface=127.0.0.1", True))
         self.assertEqual(self.resolved(f"{text}:interface=0.0.0.0"), (f"{text}:interface=0.0.0.0", False))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lumina.config.load import load, loads
 from lumina.errors import ConfigError
+from tests.pki import Authority
 from tests.test_config import PORT, ConfigCase
 
 
@@ -515,6 +516,41 @@ class EndpointTests(ConfigCase):
         self.assertEqual(
             self.said_listening("mbaps:802:certificate=/c:cleints=/ca"),
             "unknown argument 'cleints'; did you mean 'clients'?",
+        )
+        self.assertEqual(
+            self.said_listening("mbaps:802:certificate=/c:revoked=/r"),
+            "revoked '/r' has no meaning without clients, who sign what can be revoked",
+        )
+
+    def test_certificates(self) -> None:
+        """
+        Certificates that cannot be used are found before anything starts: each file, at its place, and why.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        authority = Authority()
+        good, key = authority.issue("lumina", server=True).save(folder, "good")
+        old, old_key = authority.issue("old", last_day=-1, first_day=-2, server=True).save(folder, "old")
+        text = (
+            "devices:\n"
+            f"  plc: {{endpoint: 'tls:plc:802:certificate={good}:privateKey={old_key}'}}\n"
+            f"  far: {{endpoint: 'ssl:far:802:certKey={key}:caCertsDir=/nowhere'}}\n"
+            "listen:\n"
+            f"  one: {{kind: text, endpoint: 'mbaps:802:certificate={old}:key={old_key}:clients=/nowhere'}}\n"
+            f"  two: {{kind: text, endpoint: 'ssl:803:privateKey={good}'}}\n"
+        )
+        expired = authority.issue("old", last_day=-1, first_day=-2).certificate.not_valid_after_utc
+        not_its = "it does not belong to the certificate"
+        nothing = "it has nothing of the kind in PEM"
+        self.assertSays(
+            text,
+            f"f:2:19: devices.plc.endpoint: privateKey '{old_key}' cannot be used: {not_its}",
+            f"f:3:19: devices.far.endpoint: certKey '{key}' cannot be used: {nothing}",
+            "f:3:19: devices.far.endpoint: caCertsDir '/nowhere' cannot be read: it is no directory",
+            f"f:5:31: listen.one.endpoint: certificate '{old}' cannot be used: "
+            f"it has expired, on {expired:%Y-%m-%d %H:%M} UTC",
+            "f:5:31: listen.one.endpoint: clients '/nowhere' cannot be read: No such file or directory",
+            f"f:6:31: listen.two.endpoint: privateKey '{good}' cannot be used: {nothing}",
         )
 
     def test_mode(self) -> None:

@@ -24,6 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from lumina import tls
+from lumina.certificates import Files
 from lumina.frontends.askers import asker_of
 from lumina.interfaces import Asker
 from tests.pki import Authority, Issued, utf8
@@ -150,12 +151,13 @@ class SecureCase(SynchronousTestCase):
         globalLogPublisher.addObserver(hear)
         self.addCleanup(globalLogPublisher.removeObserver, hear)
 
-    def listen(self, clients: bool = True) -> None:
-        files = tls.Files(self.certificate, self.key, self.clients if clients else "")
+    def listen(self, clients: bool = True, revoked: str = "") -> None:
+        files = Files(self.certificate, self.key, self.clients if clients else "", revoked)
         self.outer = Outer()
         inside = Factory.forProtocol(lambda: Echo(self.askers))
         credentials = tls.Credentials("mbaps:802", files, self.clock)
-        self.successResultOf(tls.Secured(credentials, self.outer, self.clock).listen(inside))
+        self.secured = tls.Secured(credentials, self.outer, self.clock)
+        self.successResultOf(self.secured.listen(inside))
         self.addCleanup(self.assertQuiet)
 
     def assertQuiet(self) -> None:
@@ -300,6 +302,43 @@ class HandshakeTests(SecureCase):
         self.clock.advance(tls.HANDSHAKE)
 
 
+class RevocationTests(SecureCase):
+    def test_revoked(self) -> None:
+        """
+        Who shows a certificate that its authority has revoked is not let in, others are.
+        """
+        lost, kept = self.authority.issue("lost"), self.authority.issue("kept")
+        self.listen(revoked=self.authority.revoke(self.folder, lost))
+        self.assertEqual(self.visit(Client(kept)).ask(b"x"), b"x")
+        self.askers.clear()
+        self.assertRefused(Client(lost), "its certificate is revoked (TLS alert 44)")
+
+    def test_revoked_later(self) -> None:
+        """
+        A new list counts for new connections, as new certificates do.
+        """
+        lost = self.authority.issue("lost")
+        self.listen(revoked=self.authority.revoke(self.folder))
+        self.assertEqual(self.visit(Client(lost)).ask(b"x"), b"x")
+        self.askers.clear()
+        self.authority.revoke(self.folder, lost)
+        self.clock.advance(tls.LOOK)
+        self.assertRefused(Client(lost), "its certificate is revoked (TLS alert 44)")
+
+    def test_no_list(self) -> None:
+        """
+        Nobody is let in of whose authority there is no list: whether he was revoked cannot be told.
+        """
+        other = Authority("Other CA")
+        bundle = Path(self.clients)
+        bundle.write_bytes(bundle.read_bytes() + Path(other.save(self.folder, "other")[0]).read_bytes())
+        self.listen(revoked=self.authority.revoke(self.folder))
+        self.assertRefused(
+            Client(other.issue("panel")),
+            "`revoked` has no list of who signed its certificate (TLS alert 48)",
+        )
+
+
 class StrengthTests(SecureCase):
     def test_old_tls(self) -> None:
         """
@@ -374,6 +413,17 @@ class ReloadTests(SecureCase):
             UNKNOWN,
         )
 
+    def test_asked_to(self) -> None:
+        """
+        They are taken at once where somebody asks for it, even if they look the same.
+        """
+        self.listen()
+        self.authority.issue("renewed", server=True).save(self.folder, "server")
+        self.secured.renew()
+        self.assertEqual(self.shown(self.visit(Client(self.authority.issue("scada")))), "renewed")
+        self.secured.renew()
+        self.assertEqual(self.said.count("mbaps:802: new certificates, for new connections"), 2)
+
     def test_wrong_files(self) -> None:
         """
         Files that are wrong, or half written, leave what there was; it is said once, and put right later.
@@ -411,9 +461,28 @@ class FileTests(SecureCase):
                 f"{name} '{missing}' cannot be read: No such file or directory",
             )
         _, stranger = self.authority.issue("other").save(self.folder, "other")
-        self.assertIn(f"key '{stranger}' cannot be used: ", self.refused(key=stranger))
-        self.assertIn(f"key '{self.clients}' cannot be used: ", self.refused(key=self.clients))
-        self.assertIn(f"clients '{self.key}' cannot be used: ", self.refused(clients=self.key))
+        old, _ = self.authority.issue("old", first_day=-9, last_day=-2, server=True).save(self.folder, "old")
+        late = self.authority.revoke(self.folder, last_day=-1)
+        nothing = "it has nothing of the kind in PEM"
+        for name, path, said in (
+            ("key", stranger, "it does not belong to the certificate"),
+            ("key", self.clients, nothing),
+            ("clients", self.key, nothing),
+            ("certificate", self.key, nothing),
+            ("certificate", "/dev/zero", "it is no plain file of a size that certificates have"),
+            ("certificate", old, "it has expired, on "),
+            ("clients", old, "it has expired, on "),
+            ("revoked", self.key, "it has no list of revoked certificates in PEM"),
+            ("revoked", late, "a list in it was to be renewed by "),
+        ):
+            self.assertIn(f"{name} '{path}' cannot be used: {said}", self.refused(**{name: path}))
+
+    def test_all_at_once(self) -> None:
+        """
+        All files that cannot be used are named at once.
+        """
+        said = self.refused(certificate="/missing/a", clients="/missing/b", key="/missing/c")
+        self.assertEqual(said.count("No such file or directory"), 3)
 
     def test_passphrase(self) -> None:
         """
@@ -426,7 +495,7 @@ class FileTests(SecureCase):
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
         )
         Path(self.key).write_bytes(pem)
-        self.assertIn(f"key '{self.key}' cannot be used: ", self.refused())
+        self.assertIn(f"key '{self.key}' cannot be used: it has a passphrase", self.refused())
 
     def test_key_beside(self) -> None:
         """

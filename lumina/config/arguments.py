@@ -31,6 +31,8 @@ def complaint(name: str, value: str, lowest_port: int) -> str:
 
 def conflict(options: Mapping[str, str]) -> str:
     """What is wrong with arguments that are right one by one: a whole sentence."""
+    if "revoked" in options and not options.get("clients"):
+        return f"revoked '{options['revoked']}' has no meaning without clients, who sign what can be revoked"
     by_rts = options.get("flow") == "rtscts"
     if options.get("rs485") == "1":
         other = "flow=rtscts" if by_rts else f"rts={options['rts']}" if "rts" in options else ""

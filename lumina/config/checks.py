@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from lumina.config import endpoints, polled
+from lumina.config import credentials, endpoints, polled
 from lumina.config.endpoints import Endpoint
 
 Path = tuple[str | int, ...]
@@ -29,6 +29,7 @@ def problems(data: Any) -> Iterator[Problem]:
     yield from _shared_names(data)
     yield from _shared_addresses(data)
     yield from _shared_files(data)
+    yield from _certificates(data)
     yield from polled.problems(data.get("poll"), ("poll",))
 
 
@@ -142,6 +143,16 @@ def _shared_addresses(data: dict[Any, Any]) -> Iterator[Problem]:
                 yield ("listen", key, "endpoint"), f"listener '{other}' has this address already"
                 break
         taken.append((key, endpoint))
+
+
+def _certificates(data: dict[Any, Any]) -> Iterator[Problem]:
+    """Those that cannot be used."""
+    for section in ("ports", "devices", "listen"):
+        for key, entry in _entries(data, section):
+            listens = section == "listen"
+            endpoint = _endpoint(entry) if listens else _read(endpoints.client, entry)
+            for sentence in credentials.complaints(endpoint, listens) if endpoint else ():
+                yield (section, key, "endpoint"), sentence
 
 
 def _shared_files(data: dict[Any, Any]) -> Iterator[Problem]:

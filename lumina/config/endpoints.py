@@ -81,7 +81,7 @@ _SERVERS = {
         1,
         5,
     ),
-    "mbaps": _Form(("port", "certificate", "key", "clients", "interface", "backlog"), 2, 1),
+    "mbaps": _Form(("port", "certificate", "key", "clients", "revoked", "interface", "backlog"), 2, 1),
     "unix": _Form(("address", "mode", "backlog", "lockfile"), 1, 4),
 }
 #: Where a listener of these types listens when nobody says where.

@@ -1,0 +1,161 @@
+"""Files of certificates and keys: what OpenSSL is given of them, and why it cannot use them."""
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.x509 import (
+    Certificate,
+    CertificateRevocationList,
+    load_pem_x509_certificates,
+    load_pem_x509_crl,
+)
+from OpenSSL import SSL
+from OpenSSL.crypto import X509StoreFlags
+
+#: Bytes of a file; the authorities of all browsers are a quarter of a million.
+LARGEST = 16_000_000
+
+#: What OpenSSL says, for people.
+_WORDS = {
+    "unsupported": "it has nothing of the kind in PEM",
+    "no start line": "it has nothing of the kind in PEM",
+    "no certificate or crl found": "it has nothing of the kind in PEM",
+    "bad end line": "it is not whole",
+    "bad base64 decode": "it is damaged",
+    "key values mismatch": "it does not belong to the certificate",
+    "key type mismatch": "it does not belong to the certificate",
+    "bad decrypt": "it has a passphrase",
+    "bad password read": "it has a passphrase",
+    "interrupted or cancelled": "it has a passphrase",
+}
+
+_END_OF_LIST = b"-----END X509 CRL-----"
+
+#: An argument of an endpoint, and the path that it gives.
+Named = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """
+    Where the certificates of a listener are, in PEM.
+
+    @ivar certificate: the listener's own, those who signed it behind it.
+    @ivar key: its private key, without a passphrase.
+    @ivar clients: the authorities that sign for clients; empty: they need show nothing.
+    @ivar revoked: their lists of revoked certificates, one for each; empty: nothing is revoked.
+    """
+
+    certificate: str
+    key: str
+    clients: str = ""
+    revoked: str = ""
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """Changes with the files."""
+        paths = (self.certificate, self.key, self.clients, self.revoked)
+        return tuple(_state(path) for path in paths if path)
+
+    def give(self, context: SSL.Context) -> list[str]:
+        """@return: why files cannot be used, a sentence for each; empty: all are in the context."""
+        wrong = pair(context, ("certificate", self.certificate), ("key", self.key))
+        if self.clients:
+            wrong += _complaints("clients", self.clients, lambda path: _clients(context, path))
+        if self.revoked:
+            wrong += _complaints("revoked", self.revoked, lambda path: _revoked(context, path))
+        return wrong
+
+
+def pair(context: SSL.Context, certificate: Named, key: Named) -> list[str]:
+    """
+    Give OpenSSL a certificate and its key.
+
+    @return: why they cannot be used, a sentence for each file.
+    """
+    context.set_passwd_cb(lambda *_: b"")  # else OpenSSL would ask on the terminal
+    wrong = _complaints(*certificate, lambda path: _certificate(context, path))
+    if not wrong or key[1] != certificate[1]:
+        wrong += _complaints(*key, context.use_privatekey_file)
+    return wrong or _complaints(*key, lambda _: context.check_privatekey())
+
+
+def _certificate(context: SSL.Context, path: str) -> None:
+    context.use_certificate_chain_file(path)
+    _current(_certificates(path)[:1])
+
+
+def _clients(context: SSL.Context, path: str) -> None:
+    context.load_verify_locations(path)
+    context.load_client_ca(path.encode())
+    _current(_certificates(path))
+
+
+def _revoked(context: SSL.Context, path: str) -> None:
+    store = context.get_cert_store()
+    assert store is not None
+    lists = _lists(path)
+    if not lists:
+        raise ValueError("it has no list of revoked certificates in PEM")
+    for each in lists:
+        if each.next_update_utc is not None and each.next_update_utc <= datetime.now(UTC):
+            raise ValueError(f"a list in it was to be renewed by {each.next_update_utc:%Y-%m-%d %H:%M} UTC")
+        store.add_crl(each)
+    store.set_flags(X509StoreFlags.CRL_CHECK)
+
+
+def _lists(path: str) -> Sequence[CertificateRevocationList]:
+    parts = Path(path).read_bytes().split(_END_OF_LIST)[:-1]
+    return [load_pem_x509_crl(part + _END_OF_LIST) for part in parts]
+
+
+def _certificates(path: str) -> Sequence[Certificate]:
+    """Empty where OpenSSL is content with what a stricter reader is not."""
+    try:
+        return load_pem_x509_certificates(Path(path).read_bytes())
+    except ValueError:
+        return []
+
+
+def _current(certificates: Sequence[Certificate]) -> None:
+    """@raise ValueError: of none of them the time is not over yet."""
+    ends = [each.not_valid_after_utc for each in certificates]
+    if ends and max(ends) <= datetime.now(UTC):
+        raise ValueError(f"it has expired, on {max(ends):%Y-%m-%d %H:%M} UTC")
+
+
+def _complaints(name: str, path: str, use: Callable[[str], object]) -> list[str]:
+    """Use a file; what is wrong with it as a sentence, if anything."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
+                raise ValueError("it is no plain file of a size that certificates have")
+            use(path)
+    except OSError as error:
+        return [f"{name} '{path}' cannot be read: {error.strerror}"]
+    except SSL.Error as error:
+        return [f"{name} '{path}' cannot be used: {_why(error)}"]
+    except ValueError as error:
+        return [f"{name} '{path}' cannot be used: {error}"]
+    return []
+
+
+def _state(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return error.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _why(error: SSL.Error) -> str:
+    """OpenSSL's own words, where there are no better ones."""
+    causes = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = [str(cause[-1]).lower() for cause in causes if cause[-1]]
+    known = [_WORDS[reason] for reason in reasons if reason in _WORDS]
+    return known[0] if known else ", ".join(dict.fromkeys(reasons)) or "it is not what it should be"

@@ -1,0 +1,41 @@
+"""The certificates that endpoints name: those that cannot be used are found before anything is opened."""
+
+import os
+
+from OpenSSL import SSL
+
+from lumina.certificates import Files, Named, pair
+from lumina.config.endpoints import Endpoint
+
+
+def complaints(endpoint: Endpoint, listens: bool) -> list[str]:
+    """
+    Why files of an endpoint cannot be used, a sentence for each file.
+
+    @param listens: whether it is listened on, or connected to.
+    """
+    options = endpoint.options
+    method = SSL.TLS_SERVER_METHOD if listens else SSL.TLS_CLIENT_METHOD
+    if endpoint.type == "mbaps":
+        certificate = options["certificate"]
+        key = options.get("key") or certificate
+        files = Files(certificate, key, options.get("clients", ""), options.get("revoked", ""))
+        return files.give(SSL.Context(method))
+    shown = _shown(endpoint, listens)
+    wrong = pair(SSL.Context(method), *shown) if shown else []
+    for name in ("trustRoots", "caCertsDir"):
+        if name in options and not os.path.isdir(options[name]):
+            wrong.append(f"{name} '{options[name]}' cannot be read: it is no directory")
+    return wrong
+
+
+def _shown(endpoint: Endpoint, listens: bool) -> tuple[Named, Named] | None:
+    """The certificate and the key of an endpoint of Twisted's; a client may do without."""
+    options = endpoint.options
+    if endpoint.type == "ssl" and listens:
+        key = options.get("privateKey", "server.pem")
+        return ("certKey", options.get("certKey", key)), ("privateKey", key)
+    name = {"ssl": "certKey", "tls": "certificate"}.get(endpoint.type)
+    if listens or name is None or name not in options:
+        return None
+    return (name, options[name]), ("privateKey", options.get("privateKey", options[name]))
