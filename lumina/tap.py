@@ -24,6 +24,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
+from lumina import reactor as own_reactor
 from lumina.assembly import audit, devices, listeners, poll, ports, simulators, sinks
 from lumina.assembly.parts import Parts
 from lumina.config import load, settings
@@ -157,6 +158,7 @@ class Demonstration(Service):
 
 def makeService(options: Options) -> Root:
     """The whole of lumina, from its command line."""
+    own_reactor.install()
     from twisted.internet import reactor as global_reactor
 
     reactor: Any = global_reactor

@@ -31,9 +31,10 @@ MAY_IMPORT = {
     "services": {"errors"},
     "certificates": set(),
     "tls": {"certificates"},
+    "reactor": set(),
     "assembly": UNDER_CONFIG | ROOMS | {"config", "services"},
-    "tap": UNDER_CONFIG | ROOMS | {"config", "services", "assembly"},
-    "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "tap"},
+    "tap": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "reactor"},
+    "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "reactor", "tap"},
 }
 
 PLANNING = {

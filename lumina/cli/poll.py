@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import globalLogBeginner
 
+from lumina import reactor as own_reactor
 from lumina.assembly import devices, poll, ports, simulators, sinks
 from lumina.assembly.parts import Parts
 from lumina.cli.environment import API_URL, CONFIG, DEFAULT_API_URL, DEFAULT_CONFIG, environment, log_level
@@ -73,6 +74,7 @@ def poll_command(
     are posted to $LARAVEL_API_URL. A file .env here may have these variables,
     and LOG_LEVEL.
     """
+    own_reactor.install()
     from twisted.internet import reactor
 
     try:

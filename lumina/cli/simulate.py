@@ -13,6 +13,7 @@ from twisted.application.service import MultiService
 from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner
 
+from lumina import reactor as own_reactor
 from lumina.assembly import listeners, simulators
 from lumina.assembly.parts import Parts
 from lumina.config.maps import load_map, presets
@@ -48,6 +49,7 @@ def simulate(
     save_missing: str | None,
 ) -> None:
     """Serve simulated devices over Modbus TCP, until Ctrl-C."""
+    own_reactor.install()
     from twisted.internet import reactor
 
     chosen = {
