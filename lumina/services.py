@@ -117,6 +117,10 @@ class Listener(Service):
         listening, self._listening = self._listening, None
         return maybeDeferred(listening.stopListening) if listening else maybeDeferred(bool)
 
+    def renew(self) -> None:
+        """Take certificates anew, where the endpoint has any that it can."""
+        getattr(self._endpoint, "renew", bool)()
+
     def _listen(self) -> None:
         failures: list[Failure] = []
         self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)

@@ -17,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TextIO
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
 
 from lumina import reactor as own_reactor
 from lumina.assembly import audit, devices, listeners, poll, ports, simulators, sinks
@@ -31,7 +32,8 @@ from lumina.config import load, settings
 from lumina.config.listeners import RTUSlave
 from lumina.errors import ConfigError, StartRefused
 from lumina.services import InTurn, Settled
-from lumina.watch.logs import LoggedTraffic, observer
+from lumina.signals import end, heed
+from lumina.watch.logs import LoggedTraffic, log_file, observer
 from lumina.watch.overview import LiveOverview
 
 #: Read when no file is named, if it exists.
@@ -164,22 +166,26 @@ def makeService(options: Options) -> Root:
     reactor: Any = global_reactor
     if not reactor.getDelayedCalls():
         reactor.seconds = time.monotonic  # a step of the wall clock moves no timer
-    _exit_cleanly(reactor)
+    heed(reactor, end(reactor))
     _raise_file_limit()
     config: settings.Config = options["settings"]
-    root = Root(_log_observer(options.parent or {}, config.log.level))
+    file = _log_file(options.parent or {})
+    root = Root(None if file is None else observer(config.log.level, file))
+    if isinstance(file, LogFile):
+        heed(reactor, {signal.SIGUSR1: file.rotate})  # as twistd does with a log of its own
     if options["demonstration"] is not None:
         addresses = [each.address for each in config.listen.values() if not isinstance(each, RTUSlave)]
         Demonstration(options["demonstration"], addresses).setServiceParent(root)
     try:
-        assemble(config, reactor, root)
+        parts = assemble(config, reactor, root)
     except StartRefused as refused:
         raise SystemExit(str(refused)) from None
+    heed(reactor, {signal.SIGHUP: parts.renew})
     Settled(reactor).setServiceParent(root)
     return root
 
 
-def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
+def assemble(config: settings.Config, reactor: Any, root: MultiService) -> Parts:
     """Make the parts, introduce them to each other, and hang them under `root`."""
     overview = LiveOverview(reactor.seconds)
     parts = Parts(reactor, overview, watchers=[overview])
@@ -193,37 +199,19 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> None:
     poll.add(parts, config)
     listeners.add(parts, config.listen, config.rules)
     parts.hang_under(root)
+    return parts
 
 
-def _log_observer(twistd: Mapping[str, Any], level: str) -> ILogObserver | None:
+def _log_file(twistd: Mapping[str, Any]) -> LogFile | TextIO | None:
     """
+    Where the log goes; `None`: where twistd sends it.
+
     @param twistd: its own options; a log that they send elsewhere is theirs.
     """
     if twistd.get("syslog") or twistd.get("logger"):
         return None
     file = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
-    return observer(level, sys.stdout if file == "-" else file)
-
-
-def _exit_cleanly(reactor: Any) -> None:
-    """To be asked to stop, once or more, and to have stopped, is success: the exit status is 0."""
-    asked = False
-
-    def end() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
-            reactor.stop()
-
-    def stop(*_: object) -> None:
-        (reactor.callFromThread if reactor.running else reactor.callWhenRunning)(end)
-
-    def listen() -> None:
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-
-    listen()
-    reactor.callWhenRunning(listen)  # it sets handlers of its own when it starts
+    return sys.stdout if file == "-" else log_file(file)
 
 
 def _raise_file_limit() -> None:

@@ -29,12 +29,13 @@ MAY_IMPORT = {
     "frontends": SEAMS | {"commands", "access"},
     "client": LOW | {"readings", "commands"},
     "services": {"errors"},
+    "signals": set(),
     "certificates": set(),
     "tls": {"certificates"},
     "reactor": set(),
     "assembly": UNDER_CONFIG | ROOMS | {"config", "services"},
-    "tap": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "reactor"},
-    "cli": UNDER_CONFIG | ROOMS | {"config", "services", "assembly", "reactor", "tap"},
+    "tap": UNDER_CONFIG | ROOMS | {"config", "services", "signals", "assembly", "reactor"},
+    "cli": UNDER_CONFIG | ROOMS | {"config", "services", "signals", "assembly", "reactor", "tap"},
 }
 
 PLANNING = {

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from twisted.application.service import MultiService
+from twisted.logger import Logger
 
 from lumina.interfaces import Bus, Sink, Watcher
+from lumina.services import Listener
 from lumina.watch.overview import LiveOverview
 
 
@@ -32,6 +34,8 @@ class Parts:
     @ivar pollers: what asks by itself.
     """
 
+    _log: ClassVar = Logger()
+
     reactor: Any
     overview: LiveOverview
     wall: Callable[[], float] = time.time
@@ -50,3 +54,9 @@ class Parts:
         groups = self.outlets, self.slaves, self.farewells, self.carriers, self.listeners, self.pollers
         for group in groups:
             group.setServiceParent(root)
+
+    def renew(self) -> None:
+        """Take certificates anew, for new connections."""
+        self._log.info("lumina: certificates are taken anew")
+        for each in self.listeners:
+            cast("Listener", each).renew()

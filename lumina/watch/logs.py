@@ -42,16 +42,20 @@ class LoggedTraffic:
         )
 
 
-def observer(level: str, file: IO[Any] | str) -> ILogObserver:
+def log_file(path: str) -> LogFile:
+    """A file that is rotated at a megabyte, and whenever it is asked to."""
+    directory, name = os.path.split(os.path.abspath(path))
+    return LogFile(name, directory, rotateLength=1_000_000, maxRotatedFiles=10)
+
+
+def observer(level: str, file: IO[Any] | LogFile | str) -> ILogObserver:
     """
     Writes events of a level, and graver ones, a line each.
 
     @param level: `debug`, `info`, `warn` or `error`.
-    @param file: an open file, or the path of one that is rotated at a megabyte.
+    @param file: an open file, or the path of a `log_file`.
     """
-    if isinstance(file, str):
-        directory, name = os.path.split(os.path.abspath(file))
-        file = cast("IO[Any]", LogFile(name, directory, rotateLength=1_000_000, maxRotatedFiles=10))
+    file = cast("IO[Any]", log_file(file) if isinstance(file, str) else file)
     predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     # Its retries name objects, and no reasons; those are said where they are known.
     predicate.setLogLevelForNamespace("twisted.application._client_service", LogLevel.error)

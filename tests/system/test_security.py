@@ -3,8 +3,12 @@
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
+from signal import SIGUSR1
 
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -190,3 +194,36 @@ class SecurityTests(TestCase):
         self.assertIn("renewed", str(new.socket.getpeercert()))
         self.assertEqual(len(await deferToThread(old.ask, READ)), 11)
         self.assertEqual(len(await deferToThread(new.ask, READ)), 11)
+
+    async def test_hangup(self) -> None:
+        """
+        SIGHUP takes the certificates at once, and ends nothing.
+        """
+        lumina = await self.start()
+        old = await deferToThread(Client, self.port, self.context(self.authority.issue("panel")))
+        self.addCleanup(old.close)
+        lumina.transport.signalProcess("HUP")
+        await lumina.says("lumina: certificates are taken anew")
+        await lumina.says("mbaps:[0-9]+: new certificates, for new connections")
+        self.assertEqual(len(await deferToThread(old.ask, READ)), 11)
+        self.assertEqual(await lumina.stop(), 0)
+
+    async def test_new_log_file(self) -> None:
+        """
+        SIGUSR1 begins a new log file, as it does for any service of twistd.
+        """
+        await (await self.start()).stop()
+        log = self.folder / "lumina.log"
+        lumina = programs.twistd(self, "-n", "-l", log, "lumina", "-c", self.folder / "lumina.yaml")
+        await self.until(lambda: log.exists() and "lines: listening" in log.read_text())
+        lumina.transport.signalProcess(SIGUSR1)
+        await self.until(log.with_name("lumina.log.1").exists)
+        self.assertEqual(await lumina.stop(), 0)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait, for as long as a program may take."""
+        for _ in range(200):
+            if condition():
+                return
+            await deferLater(reactor, 0.1)
+        self.fail("it has not come to it")
