@@ -377,7 +377,7 @@ class EndTests(ServiceCase):
             self, f"simulators: {{s: {{preset: meter}}}}\nlisten: {{t: {listener}}}\n"
         )
         self.assertEqual(await program.ended(), 1)
-        self.assertIn("listen.t: cannot listen on ssl:0:privateKey=/no.pem", program.output)
+        self.assertIn("listen.t.endpoint: privateKey '/no.pem' cannot be read: No such", program.output)
         self.assertNotIn("Traceback", program.output)
 
     async def test_wrong_configuration(self) -> None:
