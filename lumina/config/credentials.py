@@ -34,8 +34,8 @@ def _shown(endpoint: Endpoint, listens: bool) -> tuple[Named, Named] | None:
     options = endpoint.options
     if endpoint.type == "ssl" and listens:
         key = options.get("privateKey", "server.pem")
-        name = "certKey" if "certKey" in options else "privateKey"
-        return (name, options.get(name, key)), ("privateKey", key)
+        given = "certKey" if "certKey" in options else "privateKey"
+        return (given, options.get(given, key)), ("privateKey", key)
     name = {"ssl": "certKey", "tls": "certificate"}.get(endpoint.type)
     if listens or name is None or name not in options:
         return None
