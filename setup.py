@@ -28,9 +28,10 @@ setup(
     ],
     # setuptools and wheel build lumina once more, in the tests of its installation.
     # pymodbus, pyModbusTCP, uModbus and modbus_tk are clients that lumina is tested with.
+    # Each version of Hypothesis draws other examples, so that a newer one is tried before it is taken.
     extras_require={
         "test": [
-            "hypothesis>=6.100",
+            "hypothesis==6.170.17",
             "pymodbus>=3.16,<4",
             "pyModbusTCP>=0.3,<1",
             "uModbus>=1,<2",

@@ -1,7 +1,5 @@
 """What may happen in a conversation with a bus: strategies, each with its own kind of trouble."""
 
-import os
-
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -9,12 +7,8 @@ from lumina.interfaces import Priority
 from tests.conversation import LINGER, Ask, Event, Scenario
 from tests.oracle import Fate
 
-#: How hard to try.
-thoroughly = settings(
-    deadline=None,
-    max_examples=int(os.environ.get("LUMINA_EXAMPLES", "100")),
-    suppress_health_check=list(HealthCheck),
-)
+#: Whatever it takes, as a conversation is long.
+thoroughly = settings(suppress_health_check=list(HealthCheck))
 
 noise = st.sampled_from([b"\x00", b"\xff", b"\x00\xff\x55", b"\x01", b"\x01\x03", b"\x02\x04\x02", bytes(30)])
 delays = st.sampled_from([0.0, 0.002, 0.02, 0.05])

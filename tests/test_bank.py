@@ -3,7 +3,7 @@
 import struct
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -335,7 +335,6 @@ class MovingTests(SynchronousTestCase):
 
 
 class AnyRequestTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=20) | NEAR, max_size=10))
     def test_any_requests(self, bodies: list[bytes]) -> None:
         """

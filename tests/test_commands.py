@@ -1,6 +1,6 @@
 """The text language, byte for byte."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -124,7 +124,6 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual((len(taken.id), len(taken.type), taken.timeout), (128, 64, 300.0))
         self.assertEqual(parse_ask("i::greenhouse:9600:010300000002:0:.01", PORTS).timeout, 0.01)
 
-    @settings(deadline=None)
     @given(st.text(max_size=120))
     def test_any_line(self, line: str) -> None:
         """

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 from twisted.trial.unittest import SynchronousTestCase
@@ -310,7 +310,6 @@ class AccessTests(ConfigCase):
 
 
 class AnyTextTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(st.one_of(st.text(), st.lists(st.sampled_from(KEYS + VALUES + SIGNS), max_size=30).map("".join)))
     def test_settings_or_sentences(self, text: str) -> None:
         """

@@ -1,6 +1,6 @@
 """Endpoint strings of serial devices: what may be asked of the hardware, and how a port may be named."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -93,7 +93,6 @@ class HardwareTests(SerialCase):
             with self.assertRaisesRegex(ValueError, f"unknown argument '{name}'"):
                 endpoints.line(f"pty:/run/a:{name}=1")
 
-    @settings(deadline=None)
     @given(st.dictionaries(st.sampled_from(HARDWARE), st.sampled_from(("0", "1", "0.002", "none", "rtscts"))))
     def test_what_passes_can_be_opened(self, options: dict[str, str]) -> None:
         """

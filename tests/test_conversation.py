@@ -2,8 +2,8 @@
 The answer belongs to the question, whatever goes wrong on the line.
 
 Random faults, clients, cancellations and unplugging, in virtual time, against
-the real Port, Wire and Transaction. `LUMINA_EXAMPLES=5000` in the environment
-runs more of them. That each rule of the bus is needed for it, and its loss
+the real Port, Wire and Transaction. `tests.examples` says how to have
+more of them. That each rule of the bus is needed for it, and its loss
 noticed, is shown by `tests/system/test_broken_builds.py`.
 
 Two replies that are the same in unit, function and shape cannot be told apart
@@ -47,7 +47,7 @@ class ConversationTests(SynchronousTestCase):
     @given(ANY)
     def test_any_conversation(self, scenario: Scenario) -> None:
         """
-        Whatever is asked, and whatever goes wrong.
+        Whatever is asked, in whatever order, and whatever goes wrong.
         """
         Conversation(scenario).run()
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -16,6 +16,7 @@ from lumina.interfaces import Terms
 from lumina.modbus import mbap
 from lumina.modbus.pdu import ReadHoldingRegisters, Reply, WriteRegister, parse
 from lumina.testing import FakeLine, FakeWatcher
+from tests.examples import tries
 
 UNITS = 3
 TIMEOUT = 0.5
@@ -157,7 +158,7 @@ def take(world: World, step: Step) -> None:
 
 
 class AnyDeviceTests(SynchronousTestCase):
-    @settings(max_examples=300, deadline=None)
+    @tries(300)
     @given(SETTINGS, STEPS)
     def test_answers_belong_to_questions(self, chosen: tuple[int, int, int], steps: list[Step]) -> None:
         """
@@ -184,7 +185,7 @@ class AnyDeviceTests(SynchronousTestCase):
         written = sum(parse(message.pdu).writes for message in world.messages)
         self.assertLessEqual(written, sum(asked.write for asked in world.asked))
 
-    @settings(max_examples=200, deadline=None)
+    @tries(200)
     @given(SETTINGS, st.lists(st.integers(0, 3) | st.binary(max_size=40), min_size=5, max_size=30))
     def test_any_bytes(self, chosen: tuple[int, int, int], steps: list[bytes | int]) -> None:
         """

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -221,7 +221,6 @@ class EffectTests(FaultsCase):
         wrong = encode(2, ANSWER)
         self.assertEqual(sent, [(1.0, b"\x00" + wrong[:-1] + bytes((wrong[-1] ^ 0xFF,)))])
 
-    @settings(deadline=None)
     @given(
         st.builds(
             Effect,

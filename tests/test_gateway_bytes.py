@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lumina.errors import Denied, ExceptionReply, NoReply
 from lumina.frontends.framings import RTU
 from lumina.modbus import mbap, rtu
 from lumina.modbus.pdu import Opaque, Request, WriteRegister
+from tests.examples import tries
 from tests.test_gateway import GOOD, READ, GatewayCase, adu
 
 
@@ -131,7 +132,7 @@ class AnyBytesTests(GatewayCase):
         max_size=8,
     )
 
-    @settings(deadline=None, max_examples=200)
+    @tries(200)
     @given(streams, st.lists(st.integers(1, 300), min_size=1, max_size=8), st.booleans(), st.booleans())
     def test_any_bytes(self, stream: list[bytes], sizes: list[int], is_rtu: bool, at_once: bool) -> None:
         """

@@ -1,6 +1,6 @@
 """What a device says of itself."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -112,7 +112,6 @@ class IdentityTests(SynchronousTestCase):
             error = self.assertRaises(BadRequest, Identity, objects)
             self.assertEqual(str(error), sentence)
 
-    @settings(deadline=None)
     @given(st.dictionaries(st.integers(3, 255), st.binary(max_size=244), max_size=20), st.integers(1, 3))
     def test_all(self, more: dict[int, bytes], code: int) -> None:
         """

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -90,7 +90,6 @@ class SnapshotTests(SynchronousTestCase):
         self.assertIn("there is no 3/coils any more", lost)
         self.assertIn("3/holding_registers has no place for 8 bytes at 0 any more", lost)
 
-    @settings(deadline=None)
     @given(st.binary(max_size=40), st.integers(0, 200), st.integers(1, 255))
     def test_damaged(self, noise: bytes, place: int, flip: int) -> None:
         """

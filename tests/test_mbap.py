@@ -1,6 +1,6 @@
 """Modbus TCP framing: messages come whole, in whatever pieces."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,7 +18,6 @@ class FramesTests(SynchronousTestCase):
         self.assertEqual(Frames().received(data), [ADU(1, 1, data[7:])])
         self.assertEqual(encode(1, 1, data[7:]), data)
 
-    @settings(deadline=None)
     @given(st.lists(adus, max_size=5), st.lists(st.integers(1, 40), min_size=1))
     def test_any_pieces(self, sent: list[ADU], sizes: list[int]) -> None:
         """

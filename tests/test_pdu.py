@@ -1,6 +1,6 @@
 """Requests and replies: vectors, how a server reads, how a client decodes."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,6 +22,7 @@ from lumina.modbus.pdu import (
     WriteCoils,
     WriteRegister,
 )
+from tests.examples import tries
 from tests.pdus import OPAQUE, REQUESTS, VECTORS
 
 
@@ -214,7 +215,6 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(self.code("2B0E0000"), 3)
         self.assertEqual(self.code("2B0E0500"), 3)
 
-    @settings(deadline=None)
     @given(st.one_of(REQUESTS, OPAQUE))
     def test_round_trip(self, request: Request) -> None:
         """
@@ -225,7 +225,7 @@ class ParseTests(SynchronousTestCase):
         self.assertEqual(body[0], request.function)
         self.assertEqual(pdu.parse(body), request)
 
-    @settings(deadline=None, max_examples=500)
+    @tries(500)
     @given(st.sampled_from((*sorted(pdu.KINDS), 0, 0x41, 0x80, 0xFF)), st.binary(max_size=260))
     def test_any_bytes(self, function: int, rest: bytes) -> None:
         """

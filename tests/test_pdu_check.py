@@ -1,6 +1,6 @@
 """Which replies belong to a request, and which answers a server can give."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -32,6 +32,7 @@ from lumina.modbus.pdu import (
     WriteRegister,
     WriteRegisters,
 )
+from tests.examples import tries
 from tests.pdus import OPAQUE, REQUESTS, TEN, exchanges
 
 
@@ -125,7 +126,6 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual(Reply(request, request.answer(b"\x09")).values, b"\x09")
         self.assertEqual(self.complaint(request, "42"), "function: 42 came, 41 fits")
 
-    @settings(deadline=None)
     @given(exchanges())
     def test_good(self, exchange: tuple[Request, bytes]) -> None:
         """
@@ -136,7 +136,6 @@ class CheckTests(SynchronousTestCase):
         self.assertLessEqual(len(body), pdu.MAX_PDU)
         self.assertIn(request.reply_length, (None, len(body)))
 
-    @settings(deadline=None)
     @given(exchanges(), st.data())
     def test_cut_and_longer(self, exchange: tuple[Request, bytes], data: st.DataObject) -> None:
         """
@@ -147,7 +146,7 @@ class CheckTests(SynchronousTestCase):
         self.assertRaises(BadReply, request.check, body[:cut])
         self.assertRaises(BadReply, request.check, body + b"\0")
 
-    @settings(deadline=None, max_examples=500)
+    @tries(500)
     @given(st.one_of(REQUESTS, OPAQUE), st.booleans(), st.binary(max_size=260))
     def test_any_bytes(self, request: Request, ours: bool, rest: bytes) -> None:
         """

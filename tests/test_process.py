@@ -3,7 +3,7 @@
 import math
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -27,7 +27,6 @@ EVERY_KIND: list[Process] = [
 
 
 class EveryProcessTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(SEEDS, st.lists(TIMES, min_size=1, max_size=5))
     def test_depends_on_seed_and_time_alone(self, seed: int, times: list[float]) -> None:
         """
@@ -66,7 +65,6 @@ class EveryProcessTests(SynchronousTestCase):
 
 
 class RandomTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(SEEDS, TIMES)
     def test_bounds(self, seed: int, time: float) -> None:
         """
@@ -120,7 +118,6 @@ class RegularTests(SynchronousTestCase):
         self.assertEqual(Counter(100, 2).value(Moment(1, 30)), 160)
         self.assertEqual(Counter(100, 2, wrap=150).value(Moment(1, 30)), 10)
 
-    @settings(deadline=None)
     @given(SEEDS, st.floats(0, 1e5), st.floats(0, 100))
     def test_counter_never_falls(self, seed: int, time: float, later: float) -> None:
         """

@@ -1,6 +1,6 @@
 """A refused request changes nothing, whatever its function and whatever is wrong with it."""
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +15,7 @@ from lumina.simulator.nature import Nature
 from lumina.simulator.process import Ramp
 from lumina.simulator.tables import BitsOf, Table, bits, registers
 from lumina.simulator.unit import Unit
+from tests.examples import tries
 
 #: Addresses within the tables, at their edges, in their holes, and beyond.
 NEAR = st.integers(0, 14) | st.integers(96, 115) | st.sampled_from((65534, 65535))
@@ -137,7 +138,7 @@ class RefusalTests(SynchronousTestCase):
             self.successResultOf(self.bank.execute(0, request))
             self.assertEqual(state(self.unit), before, request)
 
-    @settings(deadline=None, max_examples=300)
+    @tries(300)
     @given(st.lists(bodies(), max_size=8))
     @example([bytes.fromhex("17 0064 0001 0000 0001 02 0009")])
     def test_any(self, asked: list[bytes]) -> None:

@@ -1,6 +1,6 @@
 """RTU frames and the time they take."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,7 +29,6 @@ class FrameTests(SynchronousTestCase):
         """
         self.assertEqual(rtu.encode(2, b"\x07"), bytes.fromhex("02 07 41 12"))
 
-    @settings(deadline=None)
     @given(st.binary(max_size=300))
     def test_crc_bit_by_bit(self, data: bytes) -> None:
         """
@@ -37,7 +36,6 @@ class FrameTests(SynchronousTestCase):
         """
         self.assertEqual(rtu.crc(data), bitwise_crc(data))
 
-    @settings(deadline=None)
     @given(st.integers(0, 255), st.binary(min_size=1, max_size=253))
     def test_round_trip(self, unit: int, pdu: bytes) -> None:
         """
@@ -47,7 +45,6 @@ class FrameTests(SynchronousTestCase):
         self.assertTrue(rtu.fits(frame))
         self.assertEqual(rtu.decode(frame), (unit, pdu))
 
-    @settings(deadline=None)
     @given(st.binary(min_size=1, max_size=253), st.data())
     def test_damage(self, pdu: bytes, data: st.DataObject) -> None:
         """
@@ -75,7 +72,6 @@ class FrameTests(SynchronousTestCase):
             error = self.assertRaises(BadRequest, rtu.decode, frame)
             self.assertEqual(str(error), f"frame: {len(frame)} bytes are not within 4 to 256")
 
-    @settings(deadline=None)
     @given(st.binary(max_size=300))
     def test_any_bytes(self, data: bytes) -> None:
         """

@@ -5,12 +5,13 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from itertools import count, islice
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.bus.schedule import HIGH, LOW, NORMAL, Schedule
 from lumina.errors import QueueFull
+from tests.examples import tries
 
 
 @dataclass(eq=False)
@@ -266,7 +267,7 @@ TAKE = st.tuples(st.sets(st.integers(0, 2)), st.sampled_from([None, "9600", "192
 class HistoryTests(SynchronousTestCase):
     """Any history, against rules written as plainly as can be."""
 
-    @settings(deadline=None, max_examples=300)
+    @tries(300)
     @given(st.lists(st.one_of(READS, READS, WRITES, TAKE, TAKE, st.integers(0, 20)), max_size=60))
     def test_any_history(self, history: list[Job | tuple[set[int], str | None, float] | int]) -> None:
         """

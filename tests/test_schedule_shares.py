@@ -3,11 +3,12 @@
 from collections import defaultdict
 from itertools import count, cycle, islice
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.bus.schedule import HIGH, LOW, NORMAL, Schedule
+from tests.examples import tries
 from tests.test_schedule import Job, carry, clients, filled
 
 #: Rounding of sums of seconds.
@@ -15,7 +16,6 @@ TINY = 1e-6
 
 
 class FairnessTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(
         st.integers(2, 5),
         st.integers(1, 2),
@@ -60,7 +60,6 @@ class FairnessTests(SynchronousTestCase):
                 schedule.add(Job(job.client))
             self.assertGreater(min(held.values()) / max(held.values()), 0.95)
 
-    @settings(deadline=None)
     @given(
         st.lists(st.floats(0.05, 1.0), min_size=60, max_size=60),
         st.integers(0, 20),
@@ -143,7 +142,6 @@ ARRIVALS = st.lists(
 class FloorTests(SynchronousTestCase):
     """Classes against each other."""
 
-    @settings(deadline=None)
     @given(
         st.lists(st.floats(1.0, 3.0), min_size=50, max_size=120),
         st.sets(st.sampled_from([NORMAL, LOW]), min_size=1),
@@ -163,7 +161,6 @@ class FloorTests(SynchronousTestCase):
                 owed = 0.1 * sum(used.values()) - used[priority]
                 self.assertLessEqual(abs(owed), 3.0 + TINY)
 
-    @settings(deadline=None)
     @given(ARRIVALS, st.lists(st.floats(0.1, 9.0), min_size=1, max_size=9), st.integers(5, 40))
     def test_high_waits_for_one(
         self, arrivals: list[tuple[str, int]], seconds: list[float], when: int
@@ -179,7 +176,7 @@ class FloorTests(SynchronousTestCase):
         schedule.add(Job("urgent", priority=HIGH))
         self.assertIn(HIGH, [carry(schedule).priority for _ in range(min(2, len(schedule)))])
 
-    @settings(deadline=None, max_examples=60)
+    @tries(60)
     @given(ARRIVALS, st.lists(st.floats(1.0, 2.0), min_size=1, max_size=9))
     def test_nobody_starves(self, arrivals: list[tuple[str, int]], seconds: list[float]) -> None:
         """

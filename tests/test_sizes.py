@@ -1,6 +1,6 @@
 """How long a PDU is, told by its first bytes."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -63,7 +63,6 @@ class SizeTests(SynchronousTestCase):
         self.assertLessEqual(size, len(body))
         self.assertEqual(size <= end, end == len(body), (body, end))
 
-    @settings(deadline=None)
     @given(exchanges())
     def test_prefixes(self, exchange: tuple[Request, bytes]) -> None:
         """
@@ -76,7 +75,6 @@ class SizeTests(SynchronousTestCase):
         for end in range(len(body) + 1):
             self.grows(pdu.reply_size(body[:end]), body, end)
 
-    @settings(deadline=None)
     @given(exchanges(), st.binary(max_size=10))
     def test_what_follows(self, exchange: tuple[Request, bytes], rest: bytes) -> None:
         """
@@ -86,7 +84,6 @@ class SizeTests(SynchronousTestCase):
         self.assertEqual(pdu.request_size(request.encode() + rest), len(request.encode()))
         self.assertEqual(pdu.reply_size(body + rest), len(body))
 
-    @settings(deadline=None)
     @given(st.one_of(st.binary(max_size=300), st.binary(max_size=30).map(lambda rest: b"\x2b\x0e" + rest)))
     def test_any_bytes(self, body: bytes) -> None:
         """

@@ -2,7 +2,7 @@
 
 import struct
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
@@ -437,7 +437,6 @@ READS = st.builds(
 
 
 class AnythingTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(
         st.lists(
             st.tuples(st.binary(max_size=300) | FRAMES | READS, st.sampled_from((0, 0.001, 1.0))), max_size=8

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -320,7 +320,6 @@ class UseTests(Case):
 
 
 class DistributionTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(st.lists(st.floats(0.0, 300.0), min_size=1))
     def test_percentiles(self, durations: list[float]) -> None:
         """
@@ -336,7 +335,6 @@ class DistributionTests(SynchronousTestCase):
             true = ordered[-(-len(ordered) * share // 100) - 1]
             self.assertTrue(abs(value - true) <= true / 10 + 1.1e-4, (value, true))
 
-    @settings(deadline=None)
     @given(st.lists(st.floats(0.0, 1e6)), st.lists(st.floats(0.0, 1e6)))
     def test_merge(self, some: list[float], others: list[float]) -> None:
         """

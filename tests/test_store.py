@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +16,7 @@ from lumina.readings import Reading
 from lumina.sinks.file import has_no_room, is_damaged, lock
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
+from tests.examples import tries
 from tests.spools import START, directory, point, reading
 
 
@@ -128,7 +129,7 @@ class KeptTests(StoreCase):
         self.store.turn([act])
         self.assertEqual([each.reading.point.device for each in self.store.waiting(0, 9)], ["other", "new"])
 
-    @settings(max_examples=50, deadline=None)
+    @tries(50)
     @given(st.lists(st.tuples(st.sampled_from("pdrxymgb"), st.integers(1, 12)), max_size=30))
     def test_balance(self, steps: list[tuple[str, int]]) -> None:
         """

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
@@ -647,7 +647,6 @@ class BoundTests(TextCase):
         self.lost()
         self.successResultOf(closed)
 
-    @settings(deadline=None)
     @given(st.lists(st.binary(max_size=80), max_size=20), st.lists(st.integers(0, 2000), max_size=6))
     def test_any_lines(self, lines: list[bytes], cuts: list[int]) -> None:
         """

@@ -1,6 +1,6 @@
 """Which of the bytes on a line are the reply."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -269,7 +269,6 @@ class EchoTests(SynchronousTestCase):
 
 
 class PropertyTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=8))
     def test_any_bytes(self, data: bytes, cuts: list[int]) -> None:
         """
@@ -285,7 +284,6 @@ class PropertyTests(SynchronousTestCase):
             self.assertIn(encode(1, pdu), data)
         self.assertEqual(transaction.missing, 0)
 
-    @settings(deadline=None)
     @given(st.binary(max_size=12), st.lists(st.integers(0, 40), max_size=5))
     def test_pieces_make_no_difference(self, noise: bytes, cuts: list[int]) -> None:
         """

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +20,7 @@ from lumina.modbus.pdu import (
     WriteRegister,
 )
 from lumina.modbus.rtu import Line, encode
+from tests.examples import tries
 
 READ = ReadHoldingRegisters(0, 2)
 HOLE = ReadHoldingRegisters(5000, 2)
@@ -893,7 +894,7 @@ STEPS = st.tuples(ENDS, REQUESTS, st.floats(0.001, 3.0), st.sampled_from([9600, 
 
 
 class HistoryTests(UnitsCase):
-    @settings(deadline=None, max_examples=300)
+    @tries(300)
     @given(st.lists(STEPS, max_size=40), st.integers(1, 4))
     def test_suspension(self, history: list[tuple[str, Request, float, int]], misses: int) -> None:
         """
@@ -930,7 +931,7 @@ class HistoryTests(UnitsCase):
             if row < misses and len(strange) < max(misses, STRANGE):
                 self.assertFalse(self.refused())
 
-    @settings(deadline=None, max_examples=300)
+    @tries(300)
     @given(st.lists(STEPS, max_size=40), st.sampled_from([None, 0.5, 2.0]))
     def test_doubt(self, history: list[tuple[str, Request, float, int]], linger: float | None) -> None:
         """
@@ -975,7 +976,7 @@ class HistoryTests(UnitsCase):
                 if owed.get(each) and end in ("missed", "unclear") and each == function:
                     self.assertGreaterEqual(free, min(last[each] + least, free + 1) - 1e-6)
 
-    @settings(deadline=None, max_examples=60)
+    @tries(60)
     @given(
         dead=st.lists(st.floats(0.005, 0.02), min_size=1, max_size=8),
         learnt=st.booleans(),

@@ -4,7 +4,7 @@ import math
 import struct
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -110,7 +110,6 @@ class IntegerTests(SynchronousTestCase):
         error = self.assertRaises(BadReply, Format("bcd16").decode, (0x12A4,))
         self.assertEqual(str(error), "bcd16: 12A4 has a digit beyond 9")
 
-    @settings(deadline=None)
     @given(st.sampled_from(WHOLE), st.sampled_from(ORDERS), st.data())
     def test_round_trip(self, name: str, order: str, data: st.DataObject) -> None:
         """
@@ -121,7 +120,6 @@ class IntegerTests(SynchronousTestCase):
         value = data.draw(st.integers(low, high))
         self.assertEqual(form.decode(form.encode(value)), value)
 
-    @settings(deadline=None)
     @given(
         st.sampled_from(ORDERS),
         st.integers(-(2**31), 2**31 - 1),
@@ -178,7 +176,6 @@ class FloatTests(SynchronousTestCase):
         """Equal, the sign of 0 included."""
         self.assertEqual(repr(one), repr(other))
 
-    @settings(deadline=None)
     @given(st.floats(width=32, allow_nan=False), st.sampled_from(ORDERS))
     def test_round_trip_32(self, number: float, order: str) -> None:
         """
@@ -190,7 +187,6 @@ class FloatTests(SynchronousTestCase):
         self.assertEqual(form.encode(value), registers)
         self.assertLessEqual(len(Decimal(repr(value)).normalize().as_tuple().digits), 9)
 
-    @settings(deadline=None)
     @given(st.floats(width=16, allow_nan=False), st.sampled_from(ORDERS))
     def test_round_trip_16(self, number: float, order: str) -> None:
         """
@@ -202,7 +198,6 @@ class FloatTests(SynchronousTestCase):
         self.assertEqual(form.encode(value), registers)
         self.assertLessEqual(len(Decimal(repr(value)).normalize().as_tuple().digits), 5)
 
-    @settings(deadline=None)
     @given(st.floats(allow_nan=False), st.sampled_from(ORDERS))
     def test_round_trip_64(self, number: float, order: str) -> None:
         """
@@ -211,7 +206,6 @@ class FloatTests(SynchronousTestCase):
         form = Format("float64", order)
         self.same(form.decode(form.encode(number)), number)
 
-    @settings(deadline=None)
     @given(st.integers(-(10**5), 10**5), st.sampled_from(("0.1", "0.001", "-2.5")))
     def test_scaled_round_trip(self, number: int, scale: str) -> None:
         """
@@ -287,7 +281,6 @@ class FieldTests(SynchronousTestCase):
         self.assertRaises(BadRequest, form.encode, 128)
         self.assertRaises(BadRequest, form.encode, 1, (1, 2))
 
-    @settings(deadline=None)
     @given(WORD, WORD, st.integers(0, 15), st.sampled_from(ORDERS), st.data())
     def test_round_trip(self, held: int, other: int, bit: int, order: str, data: st.DataObject) -> None:
         """
@@ -334,7 +327,6 @@ class StringTests(SynchronousTestCase):
         error = self.assertRaises(BadRequest, Format("uint16").encode, "7")
         self.assertEqual(str(error), "value: '7' is not a number")
 
-    @settings(deadline=None)
     @given(
         st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=40),
         st.sampled_from(ORDERS),
@@ -384,7 +376,6 @@ class FormatTests(SynchronousTestCase):
             self.assertEqual(str(error), f"registers: {count + 1} came, {count} fits")
         self.assertEqual(Format("string", length=7).registers, 7)
 
-    @settings(deadline=None)
     @given(
         st.sampled_from(TYPES),
         st.sampled_from(ORDERS),

@@ -1,6 +1,6 @@
 """Bytes and timers on one line."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -343,7 +343,6 @@ class SilenceTests(WireCase):
 
 
 class ExactAlarmTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(st.floats(0, 0.05), st.lists(st.floats(0.00001, 0.004), min_size=1, max_size=40))
     def test_never_early(self, due: float, turns: list[float]) -> None:
         """

@@ -38,9 +38,7 @@ from tests.scenarios import (
 Build = Callable[[Port], Port]
 
 always_the_same = settings(
-    deadline=None,
     derandomize=True,
-    database=None,
     max_examples=100,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
