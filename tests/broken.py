@@ -228,6 +228,14 @@ class Paid(Units):
         return bool(known.settle(lambda owed: owed.function == frame[1] & 0x7F)) or super().heard(frame, now)
 
 
+class Counted(Units):
+    """A late reply that comes twice is that to two requests."""
+
+    def heard(self, frame: bytes, now: float) -> bool:
+        self._know(frame[0], now).said = b""
+        return super().heard(frame, now)
+
+
 # What is sent, and when.
 
 

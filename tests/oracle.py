@@ -125,8 +125,9 @@ class Units(FakeLine):
         pieces = self._pieces(heard, good, fate)
         if good in b"".join(pieces):
             heard.replies.append(good)
-        for piece in pieces:
-            self._later(begin, piece, broken=good.startswith(piece) and piece != good)
+        for index, piece in enumerate(pieces):
+            alien = fate.kind == "function" and not index
+            self._later(begin, piece, good.startswith(piece) and piece != good, number if alien else None)
             begin += 0.012
             self._busy[heard.unit] = begin
 
@@ -161,11 +162,17 @@ class Units(FakeLine):
             "pieces": [good[:at], good[at:]],
         }.get(fate.kind, [good])
 
-    def _later(self, when: float, data: bytes, broken: bool = False) -> None:
+    def _later(self, when: float, data: bytes, broken: bool = False, last: int | None = None) -> None:
         delay = max(0.0, when - self.clock.seconds())
-        self.clock.callLater(delay, self._deliver, data, self.opened, broken)
+        self.clock.callLater(delay, self._deliver, data, self.opened, broken, last)
 
-    def _deliver(self, data: bytes, opened: int, broken: bool = False) -> None:
+    def _deliver(self, data: bytes, opened: int, broken: bool = False, last: int | None = None) -> None:
+        """
+        @param last: say it only while this is the last request that was heard. The reply of
+            another function, when that is just what is awaited, nobody could tell.
+        """
+        if last is not None and last != len(self.heard) - 1:
+            return
         if self.is_open and opened == self.opened:
             self._last = max(self._last, self.clock.seconds())
             self._broken = broken

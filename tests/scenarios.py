@@ -191,6 +191,19 @@ BROKEN = st.builds(
     ),
 )
 
+# Late replies that come twice, to a read that was sent again.
+again = st.builds(Ask, st.sampled_from("ab"), st.just(1), st.just("holding"), timeout=st.just(0.03))
+COPIES = st.builds(
+    Scenario,
+    st.lists(again, min_size=2, max_size=6),
+    st.lists(
+        st.builds(Fate, st.sampled_from(["twice", "twice", "late"]), st.sampled_from([0.002, 0.05, 0.2])),
+        min_size=1,
+        max_size=6,
+    ),
+    retries=st.integers(1, 2),
+)
+
 # What nobody wants any more.
 fleeting = st.builds(
     Ask,

@@ -21,6 +21,7 @@ from tests.conversation import Conversation, Scenario
 from tests.scenarios import (
     ANY,
     BROKEN,
+    COPIES,
     DEAD,
     FOREIGN,
     INTERRUPTIONS,
@@ -57,6 +58,14 @@ class ConversationTests(SynchronousTestCase):
         """
         A reply that is late by anything up to the linger is never taken for the
         reply to another request.
+        """
+        Conversation(scenario).run()
+
+    @thoroughly
+    @given(COPIES)
+    def test_copies(self, scenario: Scenario) -> None:
+        """
+        A late reply that comes twice is not counted as the replies to two requests.
         """
         Conversation(scenario).run()
 

@@ -189,9 +189,30 @@ class DoubtTests(UnitsCase):
         self.miss(waited=0.25, times=2)
         self.assertTrue(self.units.heard(LATE, self.now))
         self.assertEqual(self.waits(), 0.75)
+        self.now += 0.03
         self.assertTrue(self.units.heard(LATE, self.now))
         self.assertEqual(self.waits(), 0.0)
+        self.now += 0.03
         self.assertFalse(self.units.heard(LATE, self.now))
+
+    def test_copy_of_a_late_reply(self) -> None:
+        """
+        A late reply that comes twice answers one request: the reply to the other is awaited all the same.
+        """
+        self.miss(waited=0.25, times=2)
+        self.assertTrue(self.units.heard(LATE, self.now))
+        self.assertFalse(self.units.heard(LATE, self.now + 0.02))
+        self.assertEqual(self.waits(), 0.75)
+
+    def test_copy_of_a_reply(self) -> None:
+        """
+        The same of a reply that is taken for that to the second request.
+        """
+        self.miss(waited=0.25)
+        self.now += 0.1
+        self.units.answered(7, READ, 0.1, BAUDRATE, self.now, LATE[1:-2])
+        self.assertFalse(self.units.heard(LATE, self.now))
+        self.assertAlmostEqual(self.waits(), 0.9)
 
     def test_linger_of_repeated_read(self) -> None:
         """

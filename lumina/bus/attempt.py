@@ -17,11 +17,13 @@ class Attempt:
 
     @ivar pdu: the reply or the exception; empty for a broadcast that was sent,
         and when there is an error.
+    @ivar strays: sound frames that came in one piece with the reply, behind it.
     """
 
     exchange: Exchange
     pdu: bytes
     error: Sent | None
+    strays: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)

@@ -152,6 +152,7 @@ class Carrier:
             attempt = await self._settled(wire, job, attempt, wait)
         else:
             self._learn(job, job.request, attempt, wait)
+        self._hear(attempt.strays)
         return self._result(job, attempt, wait)
 
     def _leave_alone(self, wire: Wire, job: Job, ended: float) -> IDelayedCall:
@@ -184,7 +185,7 @@ class Carrier:
         if error is None:
             whole = job.line.duration(len(attempt.pdu) + 3)
             delay = max(0.0, (exchange.last or now) - exchange.ended - whole)
-            units.answered(unit, request, delay, baudrate, now)
+            units.answered(unit, request, delay, baudrate, now, attempt.pdu)
         elif isinstance(error, NoReply):
             units.missed(unit, request, waited, baudrate, now)
         elif exchange.damaged:
@@ -195,6 +196,10 @@ class Carrier:
             units.probe_over(unit, now)
         follow(self._settings.name, units, self._requests, unit, before, now)
         self._learn_echo(exchange.echoed)
+
+    def _hear(self, strays: Sequence[bytes]) -> None:
+        for frame in strays:
+            self.stray(frame)
 
     def _learn_echo(self, echoed: bool | None) -> None:
         if echoed is None or echoed == self._noticed:
@@ -240,6 +245,7 @@ class Carrier:
         self._requests.charge([job], now - began)
         if attempt.error is None:
             self._learn(job, _QUESTION, attempt, wait)
+            self._hear(attempt.strays)
         else:
             self._units.unclear(job.unit, _QUESTION, now, now - attempt.exchange.ended)
             silent = isinstance(attempt.error, NoReply) and attempt.exchange.echoed is None

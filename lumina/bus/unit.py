@@ -137,6 +137,7 @@ class Unit:
     @ivar cost: seconds of the bus that the last attempt took.
     @ivar tried: when that ended; `due`: when the pause after it is over.
     @ivar asked: when somebody last wanted what it is known to answer.
+    @ivar said: the PDU that it sent last; `spoke`: when.
     """
 
     owed: deque[Owed] = field(default_factory=lambda: deque(maxlen=_OWED))
@@ -156,6 +157,8 @@ class Unit:
     pause: float = 0.0
     due: float = 0.0
     asked: float = -math.inf
+    said: bytes = b""
+    spoke: float = -math.inf
 
     def owe(self, request: Request, ended: float) -> None:
         self.owed.append(Owed(request, ended))
@@ -170,6 +173,17 @@ class Unit:
         while not fits(oldest := self.owed.popleft()):
             pass
         return oldest
+
+    def repeats(self, pdu: bytes, now: float, slack: float) -> bool:
+        """
+        It sends this now.
+
+        @param slack: how long bytes may be held up on their way to us.
+        @return: whether it may be a copy of what it sent before: the same, and as close behind.
+        """
+        copy = pdu == self.said and now - self.spoke <= slack
+        self.said, self.spoke = pdu, now
+        return copy
 
     def doubt(self, linger: float) -> dict[int, float]:
         """Until when a reply of each function may still come."""

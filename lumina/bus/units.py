@@ -151,14 +151,18 @@ class Units:
         doubled = 1 if known.suspended else min(known.misses, 8)
         return min(stated, times.bound(self._habits.slack) * 2.0**doubled)
 
-    def answered(self, unit: int, request: Request, delay: float, baudrate: int, now: float) -> bool:
+    def answered(
+        self, unit: int, request: Request, delay: float, baudrate: int, now: float, pdu: bytes = b""
+    ) -> bool:
         """
         A sound reply or an exception came.
 
         @param delay: from the end of the request to the first byte.
+        @param pdu: what came.
         @return: whether the unit was suspended until now.
         """
         known = self._know(unit, now)
+        known.repeats(pdu, now, self._habits.slack)
         suspended = known.suspended
         if known.owed:
             known.owe(request, now - delay)
@@ -224,7 +228,8 @@ class Units:
 
     def heard(self, frame: bytes, now: float) -> bool:
         """
-        A sound frame came that answers nothing in hand.
+        A sound frame came that answers nothing in hand. A copy of what the unit
+        said just before settles nothing: it answers no request of its own.
 
         @return: whether it is a late reply; then the unit is known to live.
         """
@@ -232,7 +237,8 @@ class Units:
         if unit not in self._units:
             return False
         known = self._know(unit, now)
-        owed = known.settle(lambda owed: owed.fits(frame[1:-2]))
+        copy = known.repeats(frame[1:-2], now, self._habits.slack)
+        owed = None if copy else known.settle(lambda owed: owed.fits(frame[1:-2]))
         if owed is None:
             return False
         known.learn(kind_of(owed.request), now - owed.ended)

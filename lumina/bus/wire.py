@@ -256,6 +256,6 @@ class Wire(Protocol):
         self._lull.cancel()
         # Whoever speaks while a broadcast holds the line may not be at an end.
         self._draining = error is not None or (current.broadcast and current.last is not None)
-        self._report(self._strays.received(current.transaction.trailing))
+        strays = tuple(self._strays.received(current.transaction.trailing))
         self._draining |= self._strays.begun
-        current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error))
+        current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error, strays))

@@ -22,6 +22,7 @@ from tests.conversation import Conversation, Scenario, Wrong
 from tests.scenarios import (
     ANY,
     BROKEN,
+    COPIES,
     DEAD,
     FOREIGN,
     INTERRUPTIONS,
@@ -65,6 +66,7 @@ LOST = "never served again"
 TROUBLES = (
     ANY,
     BROKEN,
+    COPIES,
     DEAD,
     FOREIGN,
     INTERRUPTIONS,
@@ -90,6 +92,7 @@ ROWS = {
     "doubt": Row((broken.NoDoubt,), LATE, FALSE),
     "the whole linger": Row((broken.ShortLinger,), LATE, FALSE),
     "each attempt is owed a reply": Row((broken.OneDebt,), LATE, FALSE),
+    "a copy ends no doubt": Row((broken.Counted,), COPIES, FALSE),
     "only a sound reply ends doubt": Row((broken.Paid,), LATE, FALSE),
     "writes are not repeated": Row((broken.RepeatedWrites,), WRITES, "a write was sent twice"),
     "withdrawn while its gap passes": Row((broken.Withdrawn,), REGRET, SENT),
