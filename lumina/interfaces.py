@@ -107,6 +107,20 @@ class Bus(Protocol):
         """
 
 
+#: Asks the same anew at each call. It gives the PDU of the reply, and raises what a Deferred would fail with.
+Ask = Callable[[], bytes]
+
+
+class Prompt(Protocol):
+    """
+    What a bus that answers everything at once has as its attribute `prompt`,
+    for those who ask one thing again and again. Other buses have no such attribute.
+    """
+
+    def __call__(self, unit: int, request: Request, terms: Terms) -> Ask | None:
+        """@return: `None`: only `execute` tells what becomes of it."""
+
+
 class Listening(Protocol):
     """
     What a bus may want to hear of its line beside requests, through its

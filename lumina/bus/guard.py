@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from lumina.bus.brevity import Brevity
 from lumina.errors import Denied
-from lumina.interfaces import Asker, Bus, Listening, Outcome, Terms, Watcher
+from lumina.interfaces import Ask, Asker, Bus, Listening, Outcome, Prompt, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 
 #: Askers of which it is remembered what they may.
@@ -80,6 +80,8 @@ class Guard:
         """
         self._bus = bus
         self.listening: Listening | None = getattr(bus, "listening", None)
+        self._ask_bus: Prompt | None = getattr(bus, "prompt", None)
+        self.prompt: Prompt | None = None if self._ask_bus is None else self._allowed
         self._name = name
         self._view = view
         self._refusals = refusals
@@ -96,6 +98,13 @@ class Guard:
             if sentence:
                 return self._refuse(unit, request, terms, sentence)
         return self._bus.execute(unit, request, terms)
+
+    def _allowed(self, unit: int, request: Request, terms: Terms) -> Ask | None:
+        """Rules do not change: what is allowed once is always. What is refused is refused by `execute`."""
+        assert self._ask_bus is not None
+        if self._view(terms.asker, self._name).refusal(unit, request):
+            return None
+        return self._ask_bus(unit, request, terms)
 
     def _meet(self, asker: Asker) -> View:
         if len(self._known) >= _REMEMBERED:

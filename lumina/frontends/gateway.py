@@ -22,7 +22,7 @@ from lumina.frontends.framings import Frame
 from lumina.frontends.listening import listening
 from lumina.frontends.mischief import Mischief
 from lumina.frontends.prompt import writer
-from lumina.frontends.serving import BrokenStreams, Requests, Serving
+from lumina.frontends.serving import BrokenStreams, Known, Requests, Serving
 from lumina.frontends.stream import FramedConnection
 from lumina.frontends.underway import Slot, UnderWay
 from lumina.interfaces import Priority, Site, Terms
@@ -60,12 +60,12 @@ class GatewayConnection(FramedConnection):
         )
         self._serving = serving
         self._routes = serving.routes
-        self._quick = serving.quick
         self._faults = serving.faults
         self._encode = self._framing.encode
         self._requests = requests
         self._priority = priority
         self._terms = _NOT_YET
+        self._again: Known | None = None
         self._under_way = UnderWay(self._deliver)
         self._mischief = Mischief(self._reactor, self._write)
         self._answers: list[bytes] = []
@@ -85,23 +85,22 @@ class GatewayConnection(FramedConnection):
     # Requests.
 
     def _ask_all(self, frames: Sequence[Frame]) -> None:
-        if self._terms is _NOT_YET:
+        if self._again is None:
             self._terms = self._own_terms()
-        routes, known, terms = self._quick, self._requests.get, self._terms
-        answers, encode, waiting = self._answers, self._encode, self._asked
+            self._again = Known(self._serving, self._requests, self._terms)
+        known, waiting = self._again, self._asked
+        answers, encode = self._answers, self._encode
         self._gathering = True
         for transaction, unit, body in frames:
-            route, request = routes[unit], known(body)
-            if route is None or request is None or waiting:
+            ask = None if waiting else known[unit, body]
+            if ask is None:
                 self._ask_with_care(transaction, unit, body)
                 continue
-            asked = route[0].execute(route[1], request, terms)
-            if asked.called and type(reply := asked.result) is Reply and reply.pdu:
-                answers.append(encode(transaction, unit, reply.pdu))
-            else:
-                slot = Slot(transaction, unit, body, None)
-                self._under_way.enter(slot, route[0])
-                self._await(asked, slot, request)
+            try:
+                answer = ask()
+            except LuminaError as error:
+                answer = _refusal(error, body)
+            answers.append(encode(transaction, unit, answer))
         self._gathering = False
 
     def _flush(self) -> None:
@@ -184,13 +183,10 @@ class GatewayConnection(FramedConnection):
 
     def _failed(self, failure: Failure, slot: Slot, request: Request) -> None:
         error = failure.value
-        if isinstance(error, ExceptionReply):
-            self._answered(slot, error.pdu)
-            return
         if not isinstance(error, LuminaError):
             self._log.failure("asking for {request}", failure, request=request)
             error = LuminaError()
-        self._answered(slot, _exception(slot.body, error.code))
+        self._answered(slot, _refusal(error, slot.body))
 
     def _answered(self, slot: Slot, answer: bytes) -> None:
         self._under_way.answered(slot, answer)
@@ -280,6 +276,11 @@ class _TurnedAway(Protocol):
 
 def _exception(body: bytes, code: int) -> bytes:
     return ExceptionReply(body[0] & 0x7F, code).pdu
+
+
+def _refusal(error: LuminaError, body: bytes) -> bytes:
+    """The exception that says what a request has failed with."""
+    return error.pdu if isinstance(error, ExceptionReply) else _exception(body, error.code)
 
 
 def _confirmation(request: Request) -> bytes:

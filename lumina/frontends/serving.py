@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from lumina.frontends.framings import MBAP, Framing
 from lumina.frontends.mischief import Fate
 from lumina.frontends.priorities import Priorities
-from lumina.interfaces import Bus
+from lumina.interfaces import Ask, Bus, Prompt, Terms
 from lumina.modbus import pdu
 from lumina.modbus.pdu import Request
 
@@ -21,6 +21,9 @@ _BROADCAST = 0
 
 #: Different requests that are kept, so that they are not read anew.
 KEPT = 2048
+
+#: Different requests of one client that are kept, with the way to ask them again.
+KEPT_BY_CLIENT = 64
 
 #: Seconds in which a listener logs no more than one broken stream.
 LOG_PACE = 1.0
@@ -62,15 +65,17 @@ class Serving:
     faults: Faults | None = None
 
     @cached_property
-    def quick(self) -> Sequence[Route | None]:
-        """The routes on which nothing but the request and its answer has to be minded."""
-        quick = [
-            route if route is not None and route[1] != _BROADCAST and self.faults is None else None
-            for route in self.routes
-        ]
-        if self.is_silent_to_all:
-            quick[_BROADCAST] = None
-        return quick
+    def prompt(self) -> Sequence[tuple[Prompt, int] | None]:
+        """The routes on which an answer is there at once, and nothing else has to be minded."""
+        prompt: list[tuple[Prompt, int] | None] = [None] * len(self.routes)
+        for unit, route in enumerate(self.routes):
+            if route is None or route[1] == _BROADCAST or self.faults is not None:
+                continue
+            if unit == _BROADCAST and self.is_silent_to_all:
+                continue
+            ask = getattr(route[0], "prompt", None)
+            prompt[unit] = ask and (ask, route[1])
+        return prompt
 
     @property
     def is_silent_to_all(self) -> bool:
@@ -88,6 +93,32 @@ class Requests(dict[bytes, Request]):
             self.clear()
         self[body] = request
         return request
+
+
+class Known(dict[tuple[int, bytes], Ask]):
+    """What one client has asked before, by unit id and PDU, where it can be asked again at once."""
+
+    def __init__(self, serving: Serving, requests: Requests, terms: Terms) -> None:
+        """
+        @param requests: those that all connections have asked.
+        @param terms: those of this client.
+        """
+        super().__init__()
+        self._prompt = serving.prompt
+        self._requests = requests
+        self._terms = terms
+
+    def __missing__(self, key: tuple[int, bytes]) -> Ask | None:
+        unit, body = key
+        route, request = self._prompt[unit], self._requests.get(body)
+        if route is None or request is None:
+            return None
+        ask = route[0](route[1], request, self._terms)
+        if ask is not None:
+            if len(self) >= KEPT_BY_CLIENT:
+                self.clear()
+            self[key] = ask
+        return ask
 
 
 class BrokenStreams:

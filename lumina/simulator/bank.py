@@ -11,8 +11,8 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
-from lumina.errors import ExceptionReply, LuminaError, NoReply
-from lumina.interfaces import Listening, Outcome, Terms, Watcher
+from lumina.errors import LuminaError, NoReply
+from lumina.interfaces import Ask, Listening, Outcome, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
@@ -105,15 +105,22 @@ class Bank:
         if device is None:
             return self._elsewhere(unit, request, terms, now)
         try:
-            body = device.answer(request, now - self._began)
-        except ExceptionReply as refused:
-            return self._fail(unit, request, terms, now, refused)
-        if not body:
-            silence = NoReply(f"unit {unit} of the simulator only listens; function 08/01 restarts it")
-            return self._fail(unit, request, terms, now, silence)
-        if self._watchers:
-            self._publish(Outcome(self._name, unit, request, terms, "ok", now, now, now))
+            body = self._answer(device, unit, request, terms, now)
+        except LuminaError as error:
+            return fail(error)
         return succeed(Reply(request, body, now, now))
+
+    def prompt(self, unit: int, request: Request, terms: Terms) -> Ask | None:
+        device = self._units.get(unit, self._anywhere)
+        if device is None:
+            return None
+        seconds, traffic, answer = self._seconds, self._traffic, self._answer
+
+        def ask() -> bytes:
+            traffic.messages += 1
+            return answer(device, unit, request, terms, seconds())
+
+        return ask
 
     @property
     def listening(self) -> Listening:
@@ -130,26 +137,40 @@ class Bank:
         for unit in self.units:
             unit.communication.damaged()
 
+    def _answer(self, device: Unit, unit: int, request: Request, terms: Terms, now: float) -> bytes:
+        """
+        @return: the reply PDU.
+        @raise LuminaError: an exception is the reply, or there is none.
+        """
+        try:
+            body = device.answer(request, now - self._began)
+            if not body:
+                raise NoReply(f"unit {unit} of the simulator only listens; function 08/01 restarts it")
+        except LuminaError as error:
+            self._failed(unit, request, terms, now, error)
+            raise
+        if self._watchers:
+            self._publish(Outcome(self._name, unit, request, terms, "ok", now, now, now))
+        return body
+
     def _elsewhere(self, unit: int, request: Request, terms: Terms, now: float) -> Deferred[Reply]:
         """What becomes of a request to all, or to nobody."""
         if unit != _BROADCAST:
             there = ", ".join(map(str, sorted(self._units)))
             silence = NoReply(f"there is no unit {unit}; the simulator has {there or 'none'}")
-            return self._fail(unit, request, terms, now, silence)
+            self._failed(unit, request, terms, now, silence)
+            return fail(silence)
         for device in self.units:
             device.obey(request, now - self._began)
         if self._watchers:
             self._publish(Outcome(self._name, unit, request, terms, "ok", now, now, now))
         return succeed(Reply(request, b"", now, now))
 
-    def _fail(
-        self, unit: int, request: Request, terms: Terms, now: float, error: LuminaError
-    ) -> Deferred[Reply]:
+    def _failed(self, unit: int, request: Request, terms: Terms, now: float, error: LuminaError) -> None:
         if self._watchers:
             self._publish(Outcome(self._name, unit, request, terms, error.word, now, now, now))
         if self._missed is not None and (isinstance(error, NoReply) or error.code == ILLEGAL_ADDRESS):
             self._missed.missed(unit, request)
-        return fail(error)
 
     def _publish(self, outcome: Outcome) -> None:
         for watcher in self._watchers:
