@@ -3,28 +3,11 @@ Faults that the field taught, each as a test of what happens here.
 
 L1 to L21 were measured on programs and libraries that share serial buses; the
 names of the tests are their numbers, and L19 and L20, of Modbus TCP, are not
-among them. The rest are what a predecessor was mended for, more than once.
+among them.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-from twisted.application.internet import ClientService
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
-from twisted.logger import Logger
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
-
-from lumina.bus.port import Port
-from lumina.bus.settings import PortSettings
-from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
-from lumina.frontends.slave import Slave
-from lumina.frontends.text import TextFactory
-from lumina.interfaces import Bus, Terms
+from lumina.errors import BadReply, ExceptionReply, NoReply
+from lumina.interfaces import Terms
 from lumina.modbus.pdu import (
     Diagnostics,
     MaskWriteRegister,
@@ -33,143 +16,17 @@ from lumina.modbus.pdu import (
     ReadDeviceIdentification,
     ReadHoldingRegisters,
     ReadWriteRegisters,
-    Reply,
     Request,
     WriteCoil,
-    WriteRegister,
-    WriteRegisters,
 )
 from lumina.modbus.rtu import Line, encode
 from lumina.simulator.bank import Bank
-from lumina.simulator.faults import Babble, Echo, Effect, Fault, Faults, Rule, When
-from lumina.simulator.tables import bits, registers
-from lumina.simulator.unit import Unit
-from lumina.testing import Cable, FakeBus, FakeWatcher, pass_time, site
-from lumina.watch.logs import observer
-from tests.test_text import Socket
-
-LINE = Line(9600)
-READ = ReadHoldingRegisters(0, 1)
-WRITE = WriteRegister(3, 99)
-SILENT = Fault(When(), Effect(lost="request"))
+from lumina.simulator.faults import Echo, Effect, Fault, When
+from lumina.testing import FakeBus, pass_time
+from tests.field_case import LINE, READ, SILENT, WRITE, FieldCase, device
 
 #: Functions whose confirmation is a copy of the request.
 COPIED = (WriteCoil(1, True), WRITE, Diagnostics(0, 7), MaskWriteRegister(3, 0xF0, 0x0F))
-
-
-def device(unit: int) -> Unit:
-    """A unit that has its number, a hundredfold, and its address in each register."""
-    held = {place: 100 * unit + place for place in range(30)}
-    return Unit(coils=bits(0x400), holding_registers=registers(0x300, held=held))
-
-
-class Hasty(Protocol):
-    """Echoes what it hears, and replies without a pause."""
-
-    _heard = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        assert self.transport is not None
-        self._heard += data
-        self.transport.write(data)
-        if self._heard == encode(1, READ.encode()):
-            self.transport.write(encode(1, b"\x03\x02\x00\x2a"))
-
-
-class Client:
-    """A program that speaks the text protocol."""
-
-    def __init__(self, factory: TextFactory, clock: Clock) -> None:
-        self._clock = clock
-        self.socket = Socket()
-        self._connection: Any = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1234))
-        self._connection.makeConnection(self.socket)
-
-    def say(self, *lines: bytes, seconds: float = 2.0) -> list[str]:
-        """What has been answered since the last time, after so long."""
-        self._connection.dataReceived(b"".join(line + b"\n" for line in lines))
-        pass_time(self._clock, seconds)
-        data: bytes = self.socket.value()
-        self.socket.clear()
-        return data.decode().splitlines()
-
-    def hang_up(self) -> None:
-        self._connection.connectionLost(Failure(ConnectionError("gone")))
-
-
-class FieldCase(SynchronousTestCase):
-    """
-    A port, text clients, and units whose line misbehaves, in virtual time.
-
-    @ivar build: may exchange parts of the port before it starts.
-    @ivar text_factory: makes the text front end.
-    """
-
-    build: Callable[[Port], Port] = staticmethod(lambda port: port)
-    text_factory: type[TextFactory] = TextFactory
-
-    def setUp(self) -> None:
-        self.clock, self.seen = Clock(), FakeWatcher()
-        self.cable = Cable(self.clock, LINE)
-        self.clients: list[Client] = []
-
-    def start(self, *rules: Rule, bus: Bus | None = None, **changed: Any) -> None:
-        """@param bus: what is at the other end of the line; else units 1, 2, 17 and 34."""
-        self.bank = Bank({unit: device(unit) for unit in (1, 2, 0x11, 0x22)}, self.clock.seconds)
-        slave = self.slave(LINE, bus or self.bank, *rules)
-        settings = PortSettings("bus", "cable", **{"line": LINE, "timeout": 0.2, **changed})
-        self.port = self.build(Port(settings, self.cable, self.clock, [self.seen]))
-        self.text = self.text_factory(site({"bus": self.port}, self.clock))
-        self.port.startService()
-        pass_time(self.clock, 0.2)
-        self.addCleanup(self.stop, self.clock, self.port, slave, self.clients)
-
-    def slave(self, line: Line, bus: Bus, *rules: Rule) -> ClientService:
-        faults = Faults(rules, self.clock.seconds)
-
-        factory = Factory.forProtocol(lambda: Slave(bus, line, self.clock, faults=faults))
-        service = ClientService(self.cable.slaves, factory, retryPolicy=faults.pause, clock=self.clock)
-        service.startService()
-        self.cable.drops[-1].reconfigure(line)
-        return service
-
-    def stop(self, clock: Clock, port: Port, slave: ClientService, clients: list[Client]) -> None:
-        stopped = port.stopService()
-        pass_time(clock, 5)
-        self.successResultOf(stopped)
-        gone: Deferred[None] = slave.stopService()
-        for client in clients:
-            client.hang_up()
-        pass_time(clock, 1)
-        self.successResultOf(gone)
-        self.assertEqual(clock.getDelayedCalls(), [])
-
-    def client(self) -> Client:
-        self.clients.append(Client(self.text, self.clock))
-        return self.clients[-1]
-
-    def ask(
-        self, request: Request = READ, unit: int = 1, seconds: float = 2.0, **terms: Any
-    ) -> Deferred[Reply]:
-        """Ask, and let time pass."""
-        done = self.port.execute(unit, request, Terms(**terms))
-        pass_time(self.clock, seconds)
-        return done
-
-    def value(self, request: Request = READ, unit: int = 1) -> int:
-        """The first register that comes."""
-        registers: tuple[int, ...] = self.successResultOf(self.ask(request, unit)).registers
-        return registers[0]
-
-    def error(
-        self, kind: type[LuminaError], request: Request = READ, unit: int = 1, seconds: float = 2.0
-    ) -> str:
-        """What is said of a request that fails."""
-        return str(self.failureResultOf(self.ask(request, unit, seconds), kind).value)
-
-    def times_sent(self, request: Request, unit: int = 1) -> int:
-        """How often a request was on the wire; an echo is no second time."""
-        return sum(each.outgoing == encode(unit, request.encode()) for each in self.seen.exchanges)
 
 
 class MeasuredTests(FieldCase):
@@ -427,85 +284,3 @@ class MeasuredTests(FieldCase):
             self.assertIn(said, answer)
         self.assertTrue(client.socket.is_open)
         self.assertEqual(client.say(b"b:x:bus:9600:010300000001:7"), ["OK:b:0103020064B9AF"])
-
-
-class HistoryTests(FieldCase):
-    """What a predecessor was mended for again and again."""
-
-    def test_stale_bytes(self) -> None:
-        """
-        Bytes that were lying about when a client connected spoilt its first
-        reply. Here they are counted, and nobody's reply; nor is a whole frame.
-        """
-        self.start(Babble(encode(1, b"\x03\x02\xde\xad"), pace=1.0, after=0.5, until=1.0))
-        pass_time(self.clock, 1)
-        self.assertEqual(self.value(), 100)
-        self.assertEqual(self.seen.exchanges[0].stale, 7)
-
-    def test_late_reply_hits_the_repetition(self) -> None:
-        """
-        A read was sent again, and the late reply to the first one came then;
-        the second reply was taken for the next answer. Here the first answers
-        the read, and the next read gets its own.
-        """
-        self.start(Fault(When(times=1), Effect(delay=(0.24, 0.24))), retries=1)
-        first, second = (self.port.execute(1, ReadHoldingRegisters(place, 1)) for place in (0, 7))
-        pass_time(self.clock, 2)
-        found = [self.successResultOf(done).registers for done in (first, second)]
-        self.assertEqual((found, self.times_sent(READ)), ([(100,), (107,)], 2))
-
-    def test_bad_replies_do_not_reopen_the_port(self) -> None:
-        """
-        The port was reopened after each error, and the first requests
-        afterwards failed. Here bad replies and silences leave it open.
-        """
-        self.start(Fault(When(times=1), Effect(bad_crc=True)), Fault(When(skip=1), Effect(lost="reply")))
-        self.error(BadReply)
-        self.error(NoReply)
-        self.error(NoReply, unit=2)
-        self.assertEqual(self.cable.opened, 1)
-
-    def test_reply_right_behind_the_echo(self) -> None:
-        """
-        A flush after sending, and a drain by a timer, each ate replies that
-        came soon. Here the reply may follow the echo without any pause.
-        """
-        self.start(SILENT, echo=True)
-        self.cable.slaves.connect(Factory.forProtocol(Hasty))
-        self.assertEqual(self.value(), 42)
-
-    def test_refusal_of_another_unit(self) -> None:
-        """
-        Unit 12h refused while unit 20h was asked; that had the request sent
-        again, into the reply. Here it is recorded as foreign, and waited on.
-        """
-        stranger = encode(0x12, b"\x83\x02")
-        self.start(Fault(When(), Effect(noise_before=stranger, pause=(0.0, 0.0))))
-        self.assertEqual(self.value(unit=0x22), 3400)
-        self.assertEqual((self.seen.exchanges[0].foreign, self.times_sent(READ, 0x22)), ((stranger,), 1))
-
-    def test_echo_that_looks_like_a_reply(self) -> None:
-        """
-        The echo of a request for address 02xxh begins as a reply of two
-        bytes, and some replies are shorter than their request. Here neither
-        is mistaken, with the echo known or not.
-        """
-        for echo in (None, True):
-            self.setUp()
-            self.start(Echo(), echo=echo)
-            self.assertEqual(self.value(ReadHoldingRegisters(0x0200, 1)), 0)
-            self.successResultOf(self.ask(WriteRegisters(0x0200, (7, 8, 9))))
-            self.assertEqual(self.value(ReadHoldingRegisters(0x0202, 1)), 9)
-            self.assertEqual(sum(exchange.noise for exchange in self.seen.exchanges), 0)
-
-    def test_log_is_rotated(self) -> None:
-        """
-        A service died without a word while its own code rotated the log. Here
-        Twisted does that, and no line is lost.
-        """
-        path = Path(self.mktemp())
-        log = Logger(observer=observer("info", str(path)))
-        for number in range(5000):
-            log.info("{number} {filling}", number=number, filling=250 * "x")
-        lines = [each.read_text().count("\n") for each in path.parent.iterdir()]
-        self.assertEqual((len(lines), sum(lines)), (2, 5000))

@@ -11,7 +11,7 @@ from lumina.frontends.framings import RTU
 from lumina.modbus import mbap, rtu
 from lumina.modbus.pdu import Opaque, Request, WriteRegister
 from tests.examples import tries
-from tests.test_gateway import GOOD, READ, GatewayCase, adu
+from tests.gateway_case import GOOD, READ, GatewayCase, adu
 
 
 class RTUTests(GatewayCase):

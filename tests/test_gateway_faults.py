@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from lumina.frontends.framings import RTU
 from lumina.modbus import rtu
 from lumina.simulator.faults import Effect, Fault, Faults, When
-from tests.test_gateway import GOOD, READ, GatewayCase, adu
+from tests.gateway_case import GOOD, READ, GatewayCase, adu
 
 
 class FaultTests(GatewayCase):

@@ -1,0 +1,176 @@
+"""A port that is missing, unplugged, jammed or stopped, and what becomes of the requests on it."""
+
+from twisted.internet.defer import Deferred
+
+from lumina.bus.port import GRACE, JAM_REOPEN, JAM_TRIAL, LAST_PAUSE, SETTLING, Port
+from lumina.bus.settings import PortSettings
+from lumina.errors import PortDown, PortLost, ShuttingDown
+from lumina.modbus.pdu import Reply
+from tests.port_case import READ, WRITE, PortCase
+
+
+class LifeTests(PortCase):
+    def test_not_there(self) -> None:
+        """
+        A device that is absent is said to be so, at once; it is tried again with
+        growing pauses, and used when it is there.
+        """
+        self.line.missing = "there is no such device"
+        self.port()
+        self.assertIn("no such device", str(self.failureResultOf(self.ask(), PortDown).value))
+        self.clock.pump([0.1] * 300)
+        self.line.missing = ""
+        self.clock.advance(LAST_PAUSE)
+        self.clock.advance(SETTLING)
+        done = self.ask()
+        self.answer()
+        self.successResultOf(done)
+
+    def test_dies_at_once(self) -> None:
+        """
+        A device that can be opened and then dies at once is not tried without pause.
+        """
+        self.port()
+        for _ in range(100):
+            if self.line.is_open:
+                self.line.unplug()
+            self.clock.advance(0.1)
+        self.assertLess(self.line.opened, 12)
+
+    def test_unplugged(self) -> None:
+        """
+        What is on the wire fails as lost, what waits as down, each once; the
+        device is opened again, and then served as before.
+        """
+        self.port()
+        read, write, waiting = self.ask(), self.ask(), self.ask(WRITE, client="other")
+        self.line.unplug()
+        self.failureResultOf(read, PortLost)
+        self.failureResultOf(write, PortDown)
+        self.failureResultOf(waiting, PortDown)
+        self.failureResultOf(self.ask(), PortDown)
+        self.clock.pump([0.1, SETTLING])
+        self.assertEqual(self.line.opened, 2)
+        self.line.sent()
+        done = self.ask()
+        self.answer()
+        self.successResultOf(done)
+
+    def test_unplugged_write(self) -> None:
+        """
+        A write on the wire of a port that vanished may have happened.
+        """
+        self.port()
+        done = self.ask(WRITE)
+        self.line.unplug()
+        self.assertIn("outcome unknown", str(self.failureResultOf(done, PortLost).value))
+
+    def test_settling(self) -> None:
+        """
+        A line that has just been opened is listened to before anything is sent.
+        """
+        settings = PortSettings("bus", "/dev/ttyS0")
+        self.bus = Port(settings, self.line, self.clock)
+        self.bus.startService()
+        self.bus.execute(1, READ)
+        self.clock.advance(SETTLING - 0.001)
+        self.line.receive(b"\x00")
+        self.clock.advance(SETTLING - 0.001)
+        self.assertEqual(self.line.sent(), b"")
+        self.clock.advance(0.002)
+        self.assertNotEqual(self.line.sent(), b"")
+
+    def test_jammed(self) -> None:
+        """
+        On a line that is never quiet requests fail in bounded time, then at
+        once, with one trial a second; when it is quiet again all is well.
+        """
+        self.port()
+        self.line.receive(b"\x00")
+        first = self.bus.execute(1, READ)
+        self.babble(0.6)
+        self.assertIn("never quiet", str(self.failureResultOf(first, PortDown).value))
+        self.assertEqual(self.bus.status().state, "jammed")
+        self.failureResultOf(self.bus.execute(1, READ), PortDown)
+        self.babble(JAM_TRIAL)
+        trial = self.bus.execute(1, READ)
+        self.assertNoResult(trial)
+        self.failureResultOf(self.bus.execute(1, READ), PortDown)
+        self.clock.advance(0.02)
+        self.answer()
+        self.successResultOf(trial)
+        self.assertEqual(self.bus.status().state, "idle")
+
+    def test_jammed_for_long(self) -> None:
+        """
+        A jam that lasts has the device opened anew.
+        """
+        self.port()
+        self.line.receive(b"\x00")
+        self.failureResultOf(self.after_babble(self.bus.execute(1, READ)), PortDown)
+        self.clock.pump([1.0] * int(JAM_REOPEN + 1))
+        self.assertEqual(self.line.opened, 2)
+
+    def babble(self, seconds: float) -> None:
+        for _ in range(int(seconds / 0.001)):
+            self.clock.advance(0.001)
+            self.line.receive(b"\x00")
+
+    def after_babble(self, done: "Deferred[Reply]") -> "Deferred[Reply]":
+        self.babble(0.6)
+        return done
+
+    def test_stopping(self) -> None:
+        """
+        The exchange in flight finishes, what waits is told, nothing new is
+        taken, and the device is free afterwards.
+        """
+        self.port()
+        flying, waiting = self.ask(), self.ask()
+        stopped = self.bus.stopService()
+        self.failureResultOf(waiting, ShuttingDown)
+        self.failureResultOf(self.ask(), ShuttingDown)
+        self.assertNoResult(stopped)
+        self.answer()
+        self.successResultOf(flying)
+        self.successResultOf(stopped)
+        self.assertFalse(self.line.is_open)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopping_is_bounded(self) -> None:
+        """
+        An exchange with a long timeout does not hold up the end.
+        """
+        self.port()
+        flying = self.ask(timeout=300)
+        stopped = self.bus.stopService()
+        self.clock.advance(GRACE)
+        self.failureResultOf(flying, PortLost)
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopping_while_idle_or_closed(self) -> None:
+        """
+        A port with nothing to do, or without a device, stops at once, and can start again.
+        """
+        for missing in ("", "there is no such device"):
+            self.line.missing = missing
+            bus = self.port()
+            self.successResultOf(bus.stopService())
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_status(self) -> None:
+        """
+        The state can be seen: why it is closed, what waits, which speed.
+        """
+        self.line.missing = "there is no such device"
+        self.assertEqual(
+            (self.port().status().state, self.bus.status().reason), ("closed", self.line.missing)
+        )
+        self.line.missing = ""
+        self.port()
+        self.assertEqual((self.bus.status().state, self.bus.status().reason), ("idle", ""))
+        self.ask(baudrate=19200)
+        self.ask()
+        status = self.bus.status()
+        self.assertEqual((status.state, status.waiting, status.line), ("waiting", 1, "19200 8N1"))
