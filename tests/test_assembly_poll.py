@@ -105,19 +105,3 @@ class AssemblyTests(SynchronousTestCase):
         )
         self.assertIn("poll: reading everything in time would take 127% of the time of bus;", sentence)
         self.assertIn("choose longer intervals", sentence)
-
-    def test_what_no_request_can_read(self) -> None:
-        """
-        Snapshots that do not fit into one request are refused, all of them.
-        """
-        said = self.refusal(
-            "simulators: {s: {preset: meter}}\n"
-            "poll:\n"
-            "  - {device_id: 1, bus: s, registers: [{address: 0, parameter: a, snapshot: x},"
-            " {address: 500, parameter: b, snapshot: x}]}\n"
-            "  - {device_id: 2, bus: s, registers: [{address: 0, parameter: a, snapshot: x},"
-            " {address: 2, parameter: b, snapshot: x, interval: 5}]}\n"
-        )
-        self.assertEqual(len(said), 2, said)
-        self.assertRegex(said[0], "^lumina: poll: device 1: snapshot of a, b: it takes 502 addresses")
-        self.assertRegex(said[1], "^lumina: poll: device 2: .* so they have one interval$")

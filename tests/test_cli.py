@@ -63,12 +63,12 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(
             result.output.splitlines(),
             [
-                f"{path}: poll: device 1: b: it takes 2 registers, one request reads 1 at most",
-                f"{path}: poll: device 1: a: it takes 2 registers, one request reads 1 at most",
-                f"{path}: poll: device 1: snapshot of b, c: it takes 3 addresses from 2,"
-                " one request reads 1 at most",
-                f"{path}: poll: device 1: snapshot of b, c: one request reads them,"
-                " so they have one interval",
+                f"{path}:2:16: 0.registers.0: 'a' takes 2 registers, and one request reads 1",
+                f"{path}:3:16: 0.registers.1: 'b' takes 2 registers, and one request reads 1",
+                f"{path}:4:53: 0.registers.2.snapshot: one request reads a snapshot,"
+                " and b, c have several intervals",
+                f"{path}:4:53: 0.registers.2.snapshot: one request reads a snapshot,"
+                " and b, c take 3 addresses from 2 on, where 1 are the limit",
             ],
         )
 

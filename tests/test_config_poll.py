@@ -301,7 +301,7 @@ class WrongTests(ConfigCase):
         for keys, sentence in (
             ("address: 40001, data_type: bool", "is no single bit"),
             ("address: '00001', data_type: int", "is a single bit"),
-            ("address: 40001, data_type: string, length: 126", "length: 126 is not within 1 to 125"),
+            ("address: 40001, data_type: string, length: 126", "length: 126 is above the limit of 125"),
             ("address: 9, addressing: x", "unknown key 'addressing'"),
             ("address: 40001, interval: 30 miles", "such as 30m; got '30 miles'"),
             ("address: 40001, interval: 0", "is not within 0.05 s to 31 days"),

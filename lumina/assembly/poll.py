@@ -1,6 +1,6 @@
 """From configured devices to the poller, and to what is known of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.logger import Logger
@@ -16,7 +16,7 @@ from lumina.config.settings import Config
 from lumina.errors import StartRefused
 from lumina.interfaces import Sink
 from lumina.poll.costs import Costs
-from lumina.poll.plan import Limits, Plan, problems
+from lumina.poll.plan import Limits, Plan
 from lumina.poll.poller import Poller
 from lumina.poll.rounds import Polled, load
 from lumina.readings import Point
@@ -36,14 +36,13 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
 
     @param timed: whether it polls by itself; else somebody calls its `once`.
     @return: nothing, if nothing is to be polled.
-    @raise StartRefused: values that no request can read, or a bus without the time for it.
+    @raise StartRefused: a bus has not the time for it.
     """
     found = polled(config.poll)
     if not found:
         return None
     for sentence in doubts(config.poll):
         _log.warn("{sentence}", sentence=sentence)
-    _refuse(unreadable(config))
     names = _connect(parts, config, found)
     made = [
         _polled(parts, each, name, config.ports.get(name)) for each, name in zip(found, names, strict=True)
@@ -51,12 +50,6 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
     if timed:
         _weigh(made, config.ports)
     return _poller(parts, config, made, timed)
-
-
-def unreadable(config: Config) -> Iterator[str]:
-    """Each reason for which values could be read by no request, or not as they should."""
-    for each in polled(config.poll):
-        yield from (f"poll: device {each.id}: {problem}" for problem in _problems(each))
 
 
 def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -> Poller:
@@ -122,15 +115,6 @@ def _limits(each: Configured) -> Limits:
 def _snapshots(each: Configured, points: Sequence[Point]) -> list[tuple[int, ...]]:
     places = {point.parameter: place for place, point in enumerate(points)}
     return [tuple(places[point.parameter] for point in group) for group in each.snapshots]
-
-
-def _problems(each: Configured) -> Iterator[str]:
-    points = _points(each)
-    yield from problems(points, _limits(each), _snapshots(each, points))
-    for group in each.snapshots:
-        if sum(any(point in due for point in group) for due in each.points.values()) > 1:
-            names = ", ".join(point.parameter for point in group)
-            yield f"snapshot of {names}: one request reads them, so they have one interval"
 
 
 def _costs(each: Configured, port: Port | None) -> Costs:

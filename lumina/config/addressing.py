@@ -19,6 +19,9 @@ MODICON, PDU, ONE_BASED = CONVENTIONS = ("modicon", "pdu", "one-based")
 _DIGITS = {0: COILS, 1: DISCRETE_INPUTS, 3: INPUT, 4: HOLDING}
 _LAST = 0xFFFF
 
+#: Digits of an address that is written as text.
+_LONGEST = 6
+
 #: The first number that names a table in its first of five digits.
 _FIVE = 10_000
 #: The same of six.
@@ -48,6 +51,8 @@ def resolve(written: int | str, convention: str, table: str | None, bits: bool) 
     """
     if isinstance(written, str) and not (written.isascii() and written.isdigit()):
         raise ValueError(f"'{written}' is not a whole number")
+    if isinstance(written, str) and len(written) > _LONGEST:
+        raise ValueError(f"'{written}' has more than {_LONGEST} digits")
     number = int(written)
     if convention == MODICON:
         return _modicon(number, isinstance(written, str) and len(written) >= 5, table, bits)

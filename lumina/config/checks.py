@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from lumina.config import credentials, endpoints, polled
+from lumina.config import credentials, endpoints, poll_checks
 from lumina.config.endpoints import Endpoint
 
 Path = tuple[str | int, ...]
@@ -21,8 +21,12 @@ def problems(data: Any) -> Iterator[Problem]:
     """Each conflict, as the path of the later entry and a sentence."""
     if not isinstance(data, dict):
         return
-    if not any(data.get(section) for section in ("ports", "devices", "simulators", "poll")):
+    if "device_id" in data or "registers" in data:
+        yield (), "this is one device that is polled; a file of such devices is a list, in [ and ]"
+    elif not any(data.get(section) for section in ("ports", "devices", "simulators", "poll")):
         yield ("ports",), "there is nothing to share; configure a port, a device or a simulator"
+    if isinstance(data.get("devices"), list):
+        yield ("devices",), "a list of devices that are polled is the whole file, or stands under poll:"
     if data.get("listen") == {}:
         yield ("listen",), "nobody could ask; leave it out for a text listener on loopback, or configure one"
     yield from _shared_devices(data)
@@ -30,7 +34,7 @@ def problems(data: Any) -> Iterator[Problem]:
     yield from _shared_addresses(data)
     yield from _shared_files(data)
     yield from _certificates(data)
-    yield from polled.problems(data.get("poll"), ("poll",))
+    yield from poll_checks.problems(data.get("poll"), ("poll",))
 
 
 def names(data: Any) -> set[str]:

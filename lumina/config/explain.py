@@ -47,6 +47,8 @@ def _whole(document: Document, path: Path) -> Path:
 
 def _unknown_key(data: Any, path: Path, context: Mapping[str, Any]) -> str:
     known = _known_keys(data, path[:-1], context)
+    if str(path[-1]).isdigit():
+        return f"unknown key '{path[-1]}'; if it is the rest of a decimal, that has a point, not a comma"
     return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), known)}"
 
 

@@ -4,6 +4,7 @@ A configuration file becomes frozen settings, or all that is wrong with it.
 Each error is one line, `file:line:column: key: sentence`.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from lumina.config.settings import Config
 from lumina.config.sinks import SinkKinds
 from lumina.errors import ConfigError
 from lumina.plugins import front_ends, sinks
+
+_LONG = re.compile(r"\S{161,}")
 
 
 def load(path: str) -> Config:
@@ -37,7 +40,7 @@ def load(path: str) -> Config:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         raise ConfigError(
-            f"{path}:{line}:{column}: YAML: the byte {raw[error.start]:02X} is not UTF-8"
+            f"{path}:{line}:{column}: YAML: the byte {raw[error.start]:02X} is not UTF-8; save it as UTF-8"
         ) from error
     return loads(text, path)
 
@@ -81,7 +84,12 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends, sink_kinds: 
 def _lines(name: str, problems: list[Problem]) -> Iterator[str]:
     for place, path, sentence in sorted(problems, key=lambda problem: problem.place):
         key = ".".join(map(str, path)) or "YAML"
-        yield f"{name}:{place.line}:{place.column}: {_printable(f'{key}: {sentence}')}"
+        yield f"{name}:{place.line}:{place.column}: {_printable(_LONG.sub(_cut, f'{key}: {sentence}'))}"
+
+
+def _cut(found: re.Match[str]) -> str:
+    """The beginning of what nobody wants to read to its end."""
+    return f"{found[0][:40]}... ({len(found[0])} characters)"
 
 
 def _printable(text: str) -> str:

@@ -8,14 +8,14 @@ profile has it, then as the whole section has it.
 
 import re
 from decimal import Decimal, InvalidOperation
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from lumina.config.types import Key
-from lumina.errors import BadRequest
-from lumina.modbus.values import TYPES, Format
-from lumina.plugins import BusName, Settings
+from lumina.modbus.values import MAX_STRING, TYPES, Format
+from lumina.plugins import BusName, Settings, nearest
 
 #: The documents' names of types, and what they are.
 ALIASES = {"float": "float32", "int": "int16"}
@@ -27,6 +27,31 @@ _EVERY = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d)")
 _SIZES = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _LEAST, _MOST = 0.05, 31 * 86400.0
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
+_LARGEST = Decimal("1E+30")
+_LAST_ID = 2**63 - 1
+
+#: What other programs call types, without blanks and in lower case.
+_SYNONYMS = {
+    "boolean": "bool",
+    "byte": "bits",
+    "double": "float64",
+    "dint": "int32",
+    "dword": "uint32",
+    "integer": "int16",
+    "long": "int32",
+    "lreal": "float64",
+    "real": "float32",
+    "short": "int16",
+    "signed": "int16",
+    "single": "float32",
+    "text": "string",
+    "udint": "uint32",
+    "uint": "uint16",
+    "ulong": "uint32",
+    "unsigned": "uint16",
+    "ushort": "uint16",
+    "word": "uint16",
+}
 
 
 def _interval(value: object) -> float:
@@ -51,9 +76,31 @@ def _decimal(value: object) -> Decimal:
             raise InvalidOperation
         number = Decimal(str(value)) if not _is_hex(value) else Decimal(int(str(value), 16))
     except InvalidOperation:
-        raise ValueError(f"it should be a number; got {value!r}") from None
+        got = "nothing" if value is None else repr(value)
+        raise ValueError(f"it should be a number; got {got}{_point(value)}") from None
     if not number.is_finite():
         raise ValueError(f"it should be a finite number; got {value}")
+    return number
+
+
+def _point(value: object) -> str:
+    """What to say about 0,1."""
+    if isinstance(value, str) and re.fullmatch(r" *[-+]?\d+,\d+ *", value):
+        return f"; a decimal has a point, not a comma: {value.strip().replace(',', '.')}"
+    return ""
+
+
+def _scale(value: object) -> Decimal:
+    number = _decimal(value)
+    if not 1 / _LARGEST <= abs(number) <= _LARGEST:
+        raise ValueError(f"{number} is not within 1E-30 to 1E+30, or the negative of that")
+    return number
+
+
+def _offset(value: object) -> Decimal:
+    number = _decimal(value)
+    if abs(number) > _LARGEST:
+        raise ValueError(f"{number} is not within -1E+30 to 1E+30")
     return number
 
 
@@ -62,29 +109,47 @@ def _is_hex(value: object) -> bool:
 
 
 def _host(value: str) -> str:
+    host, colon, port = value.partition(":")
+    if port.isdigit():
+        raise ValueError(f"'{value}' has a port in it; say ip: {host} and, beside it, port: {port}")
     if not _HOST.fullmatch(value):
         raise ValueError(f"'{value}' is not an IP address, nor the name of a host")
+    try:
+        if colon:
+            IPv6Address(value)
+        elif re.fullmatch(r"[\d.]+", value):
+            IPv4Address(value)
+    except AddressValueError:
+        wanted = "an IPv6 address" if colon else "an IPv4 address, four numbers from 0 to 255 with points"
+        raise ValueError(f"'{value}' is not {wanted}") from None
     return value
 
 
 def _device_id(value: object) -> int | str:
     if isinstance(value, str) and value.isprintable() and 1 <= len(value) <= 128:
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LAST_ID:
         return value
-    raise ValueError("it should be a number, or 1 to 128 printable characters")
+    raise ValueError("it should be a whole number of 64 bits, or 1 to 128 printable characters")
+
+
+def _padding(value: str) -> str:
+    if len(value) != 1 or not value.isascii():
+        raise ValueError(f"{value!r} is not one ASCII character")
+    return value
 
 
 def _address(value: object) -> int | str:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"it should be a whole number; got {value!r}")
+        raise ValueError(f"it should be a whole number; got {'nothing' if value is None else repr(value)}")
     return value
 
 
 def _data_type(value: str) -> str:
-    if value not in DATA_TYPES:
-        raise ValueError(f"'{value}' is no data type; known: {', '.join(DATA_TYPES)}")
-    return value
+    if value in DATA_TYPES:
+        return value
+    plain = re.sub(r"[ _-]", "", value).lower()
+    raise ValueError(f"'{value}' is no data type; {nearest(_SYNONYMS.get(plain, plain), DATA_TYPES)}")
 
 
 def _names(value: object) -> dict[int, str]:
@@ -94,50 +159,56 @@ def _names(value: object) -> dict[int, str]:
     for number, name in value.items():
         if not isinstance(name, str):
             raise ValueError(f"the name of {number} should be text; put it in quotes")
-    try:
-        return {int(number): name for number, name in value.items()}
-    except ValueError:
-        raise ValueError("it should be a mapping of numbers to names; a key is no whole number") from None
+    found: dict[int, str] = {}
+    for written, name in value.items():
+        try:
+            number = int(written)
+        except ValueError:
+            raise ValueError(
+                f"it should be a mapping of numbers to names; '{written}' is no whole number"
+            ) from None
+        if number in found:
+            raise ValueError(f"{number} has two names, '{found[number]}' and '{name}'")
+        found[number] = name
+    return found
 
 
 DATA_TYPES = (*ALIASES, BOOL, *TYPES)
 
 Interval = Annotated[float, PlainValidator(_interval)]
 Number = Annotated[Decimal, PlainValidator(_decimal)]
+Scale = Annotated[Decimal, PlainValidator(_scale)]
+Offset = Annotated[Decimal, PlainValidator(_offset)]
 Table = Literal["coil", "discrete", "holding", "input"]
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Label = Annotated[str, Field(max_length=1000)]
 
 
 class Register(Settings):
-    """One value, and where it lies."""
+    """
+    One value, and where it lies.
+
+    What its type does not go with is found in `poll_checks`.
+    """
 
     address: Annotated[int | str, PlainValidator(_address)]
     parameter: Annotated[str, Field(min_length=1, max_length=255)]
     data_type: Annotated[str, AfterValidator(_data_type)] | None = None
     table: Table | None = None
     order: Order | None = None
-    scale: Number = Decimal(1)
-    offset: Number = Decimal(0)
+    scale: Scale = Decimal(1)
+    offset: Offset = Decimal(0)
     precision: Annotated[int, Field(ge=0, le=15)] | None = None
-    length: int = 1
-    padding: str = "\0"
-    bit: int = 0
-    width: int = 1
+    length: Annotated[int, Field(ge=1, le=MAX_STRING)] = 1
+    padding: Annotated[str, AfterValidator(_padding)] = "\0"
+    bit: Annotated[int, Field(ge=0, le=15)] = 0
+    width: Annotated[int, Field(ge=1, le=16)] = 1
     names: Annotated[dict[int, str], PlainValidator(_names)] = Field(default_factory=dict)
     absent: list[Number] = Field(default_factory=list)
     unit: Label = ""
     description: Label = ""
     interval: Interval | None = None
     snapshot: str | None = None
-
-    @model_validator(mode="after")
-    def _can_be_read(self) -> "Register":
-        try:
-            self.format("ABCD")
-        except BadRequest as error:
-            raise ValueError(str(error)) from None
-        return self
 
     def format(self, order: str) -> Format:
         """

@@ -1,10 +1,6 @@
-"""
-From configured devices to points: profiles, defaults and addresses put together.
+"""From configured devices to points: profiles, defaults and addresses put together."""
 
-What is wrong between entries is found in the plain data of the file, as in
-`checks`, so that it is said together with what is wrong inside of them.
-"""
-
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,14 +9,9 @@ from typing import Any
 
 import yaml
 
-from lumina.config.addressing import CONVENTIONS, MODICON, PDU, Place, resolve
+from lumina.config.addressing import MODICON, PDU, Place, resolve
 from lumina.config.poll import BOOL, Device, Manner, Poll, Profile, Register, of_bits
-from lumina.plugins import nearest
 from lumina.readings import COILS, DISCRETE_INPUTS, Point
-
-Path = tuple[str | int, ...]
-Problem = tuple[Path, str]
-Plain = dict[Any, Any]
 
 #: Seconds between readings, unless said otherwise: the documents' half hour.
 INTERVAL = 1800.0
@@ -58,7 +49,7 @@ class Polled:
 
 def polled(poll: Poll) -> list[Polled]:
     """Every device of a section that has passed `problems`, in the order of the file."""
-    return [_polled(poll, device) for device in poll.devices]
+    return [one(poll, device) for device in poll.devices]
 
 
 def shipped() -> list[str]:
@@ -85,7 +76,8 @@ def _said(key: str, *levels: Manner | None) -> Any:
     return next((value for level in levels if (value := getattr(level, key, None)) is not None), None)
 
 
-def _polled(poll: Poll, device: Device) -> Polled:
+def one(poll: Poll, device: Device) -> Polled:
+    """A device of a section, or one that could be in it."""
     profile = _profile(poll, device)
     own = {register.parameter: (register, device) for register in device.registers}
     registers: dict[str, tuple[Register, Manner | None]] = {}
@@ -140,10 +132,12 @@ def _point(device: int | str, register: Register, ways: tuple[Manner | None, ...
 
 
 def doubts(poll: Poll) -> list[str]:
-    """
-    What may not be meant as it is taken: one sentence, if any address means
-    something else by another convention and none is chosen.
-    """
+    """What may not be meant as it is taken, one sentence each."""
+    return [*_ambiguous(poll), *_twice(poll), *_lonely(poll)]
+
+
+def _ambiguous(poll: Poll) -> Iterator[str]:
+    """One sentence, if any address means something else by another convention and none is chosen."""
     found = [
         (device, register, readings)
         for device in poll.devices
@@ -152,14 +146,35 @@ def doubts(poll: Poll) -> list[str]:
         if len(set(readings := _readings(register))) == 2
     ]
     if not found:
-        return []
+        return
     device, register, (modicon, pdu) = found[0]
     others = f", and so with {len(found) - 1} more" if len(found) > 1 else ""
-    return [
+    yield (
         f"poll: no addressing is chosen, and address {register.address} of device {device.device_id}, "
         f"'{register.parameter}', is {modicon} by modicon, but {pdu} by pdu{others}; modicon is taken. "
         "Say addressing: modicon, or addressing: pdu if the numbers are what goes over the wire"
-    ]
+    )
+
+
+def _twice(poll: Poll) -> Iterator[str]:
+    """Devices that are one unit of one bus: allowed, but mostly an entry that was copied and not changed."""
+    first: dict[tuple[str, int, int], int | str] = {}
+    for device in poll.devices:
+        unit = device.bus or str(device.ip).lower(), device.port, device.slave_id
+        before = first.setdefault(unit, device.device_id)
+        if before != device.device_id:
+            where = device.bus or f"{device.ip}:{device.port}"
+            yield f"poll: devices {before} and {device.device_id} are both unit {device.slave_id} of {where}"
+
+
+def _lonely(poll: Poll) -> Iterator[str]:
+    """Snapshots of one register: mostly a word that was written in two ways."""
+    for device in poll.devices:
+        profile = _profile(poll, device)
+        registers = [*device.registers, *(profile.registers if profile else ())]
+        for group, count in Counter(each.snapshot for each in registers if each.snapshot).items():
+            if count == 1:
+                yield f"poll: snapshot '{group}' of device {device.device_id} has one register only"
 
 
 def _readings(register: Register) -> list[Place]:
@@ -172,100 +187,3 @@ def _readings(register: Register) -> list[Place]:
         except ValueError:
             continue
     return found
-
-
-def problems(section: Any, root: Path) -> Iterator[Problem]:
-    """
-    Each conflict in the plain data of the section.
-
-    @param root: the path of the section in its file.
-    """
-    top = _mapping(section)
-    devices, at = (section, root) if isinstance(section, list) else (top.get("devices"), (*root, "devices"))
-    profiles = _mapping(top.get("profiles"))
-    for name, profile in profiles.items():
-        inside: Path = (*root, "profiles", name)
-        if isinstance(profile, list):
-            yield from _of_registers(profile, inside, _convention(top))
-        else:
-            said = _mapping(profile)
-            yield from _of_registers(said.get("registers"), (*inside, "registers"), _convention(said, top))
-    yield from _same_devices(devices, at)
-    for index, device in _entries(devices):
-        yield from _of_device(device, (*at, index), top, profiles)
-
-
-def _of_device(device: Plain, at: Path, top: Plain, profiles: Plain) -> Iterator[Problem]:
-    name = device.get("profile")
-    if isinstance(name, str) and name not in (known := {*map(str, profiles), *shipped()}):
-        yield (*at, "profile"), f"no profile is called '{name}'; {nearest(name, known)}"
-    if not device.get("registers") and name is None:
-        yield at, "there is nothing to read; it has neither registers nor a profile"
-    said = _mapping(profiles.get(name)) if isinstance(name, str) else {}
-    yield from _of_registers(device.get("registers"), (*at, "registers"), _convention(device, said, top))
-
-
-def _convention(*levels: Plain) -> str:
-    chosen = next((each["addressing"] for each in levels if each.get("addressing") is not None), MODICON)
-    return chosen if chosen in CONVENTIONS else MODICON
-
-
-def _same_devices(devices: Any, at: Path) -> Iterator[Problem]:
-    first: dict[str, int] = {}
-    for index, device in _entries(devices):
-        name = device.get("device_id")
-        if isinstance(name, int | str):
-            before = first.setdefault(str(name), index)
-            if before != index:
-                yield (
-                    (*at, index, "device_id"),
-                    f"device {name} is here twice; it is entry {before + 1} already",
-                )
-
-
-def _of_registers(registers: Any, at: Path, convention: str) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for index, register in _entries(registers):
-        name = register.get("parameter")
-        if isinstance(name, str):
-            if name in seen:
-                yield (*at, index, "parameter"), f"'{name}' is here twice; a device has each parameter once"
-            seen.add(name)
-        sentence = _misplaced(register, convention)
-        if sentence:
-            yield (*at, index, "address"), sentence
-
-
-def _misplaced(register: Plain, convention: str) -> str:
-    """What is wrong with where a register lies; empty: nothing, or nothing that is said here."""
-    written, table, kind = (register.get(key) for key in ("address", "table", "data_type"))
-    if isinstance(written, bool) or not isinstance(written, int | str):
-        return ""
-    try:
-        place = resolve(written, convention, table if isinstance(table, str) else None, of_bits(kind, table))
-    except ValueError as error:
-        return str(error)
-    if place.table in BITS and kind not in (None, BOOL):
-        return f"{place} is a single bit; its data_type is bool, not {kind}"
-    if place.table not in BITS and kind == BOOL:
-        return f"{place} is no single bit; data_type: bit with a bit: number takes one out of it"
-    return _overrun(register, place)
-
-
-def _overrun(register: Plain, place: Place) -> str:
-    try:
-        size = Register.model_validate(register).format("ABCD").registers
-    except ValueError:  # said elsewhere
-        return ""
-    last = place.address + size - 1
-    return f"{place} with {size} registers goes beyond 65535" if last > 0xFFFF else ""
-
-
-def _mapping(value: Any) -> Plain:
-    return value if isinstance(value, dict) else {}
-
-
-def _entries(value: Any) -> Iterator[tuple[int, Plain]]:
-    for index, entry in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry

@@ -45,6 +45,15 @@ def _too_few(error: ErrorDetails) -> str:
     return f"it should have at least {error['ctx']['min_length']} items; got {error['ctx']['actual_length']}"
 
 
+def _too_long_text(error: ErrorDetails) -> str:
+    return f"it should have at most {error['ctx']['max_length']} characters; it has {len(error['input'])}"
+
+
+def _too_short_text(error: ErrorDetails) -> str:
+    least = error["ctx"]["min_length"]
+    return "it is empty" if least == 1 else f"it should have at least {least} characters; {_got(error)}"
+
+
 def _in_general(error: ErrorDetails) -> str:
     return f"{error['msg'][0].lower()}{error['msg'][1:]}; {_got(error)}"
 
@@ -61,6 +70,8 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     "list_type": _wants("a list"),
     "tuple_type": _wants("a list"),
     "literal_error": _one_of,
+    "string_too_long": _too_long_text,
+    "string_too_short": _too_short_text,
     "too_long": _too_many,
     "too_short": _too_few,
     "greater_than_equal": _beyond("ge", "below"),
