@@ -12,6 +12,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from lumina.bus.echo import Echo
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
 from lumina.bus.results import all_over, follow, for_asker, no_reply
@@ -40,17 +41,14 @@ class Carrier:
     """
     The way of the requests of one port to their units, and back.
 
-    @ivar echo: whether the line gives back what is sent; `None`: not known yet.
-    @ivar echo_changes: how often the echo has appeared or vanished.
+    @ivar echo: what is known of the echo of the line.
     @ivar hold: seconds of silence that the unit asked last needs.
     """
 
     _log = Logger()
 
     def __init__(self, settings: PortSettings, requests: Requests, units: Units, clock: Any) -> None:
-        self.echo = settings.echo
-        self.echo_changes = 0
-        self._noticed = settings.echo
+        self.echo = Echo(settings.name, settings.echo)
         self.hold = 0.0
         self.recent = Recent(settings.max_age)
         self._settings = settings
@@ -58,12 +56,15 @@ class Carrier:
         self._units = units
         self._clock = clock
         self._late: list[bytes] = []
+        self._wire: Wire | None = None
 
     def stray(self, frame: bytes) -> None:
         """A sound frame has come while nothing was asked."""
         if self._units.heard(frame, self._clock.seconds()):
             self._late.append(frame)
             self._requests.ring()
+        else:
+            self.echo.heard(frame)
 
     async def carry(self, wire: Wire, job: Job) -> bool:
         """
@@ -73,6 +74,9 @@ class Carrier:
         @return: whether an exchange got through, with whatever result.
         """
         party = [job]
+        if wire is not self._wire:
+            self._wire = wire
+            self.echo.doubt()  # it may be another adapter by now
         try:
             result = await self._tried(wire, party)
         except Exception:
@@ -135,7 +139,7 @@ class Carrier:
             self._requests.begun(each)
         ended = began + job.line.duration(len(job.request.encode()) + 3)
         leaving = [self._leave_alone(wire, each, ended) for each in party if each.timeout < wait]
-        transaction = Transaction(job.unit, job.request, self.echo)
+        transaction = Transaction(job.unit, job.request, self.echo.known)
         attempt = await wire.exchange(transaction, wait, broadcast)
         for call in leaving:
             if call.active():
@@ -147,11 +151,13 @@ class Carrier:
             self.recent.forget(job.unit)
         if broadcast:
             # Nobody replies to one: what comes back is its echo.
-            self._learn_echo(True if _one_copy(attempt) or attempt.exchange.echoed else None)
-        elif self.echo is None and attempt.error is None and _one_copy(attempt):
+            self.echo.learn(True if _one_copy(attempt) or attempt.exchange.echoed else None)
+        elif self.echo.known is None and attempt.error is None and _one_copy(attempt):
             attempt = await self._settled(wire, job, attempt, wait)
+            wait = self._clock.seconds() - attempt.exchange.ended  # all that it has had
         else:
             self._learn(job, job.request, attempt, wait)
+            self.echo.judge(attempt, job.request)
         self._hear(attempt.strays)
         return self._result(job, attempt, wait)
 
@@ -171,6 +177,8 @@ class Carrier:
         exchange, now = attempt.exchange, self._clock.seconds()
         late = [frame for frame in exchange.foreign if self._units.heard(frame, now)]
         foreign = tuple(frame for frame in exchange.foreign if frame not in late)
+        for frame in foreign:
+            self.echo.heard(frame)
         exchange = exchange._replace(foreign=foreign, late=(*self._late, *late), served=served)
         self._late = []
         self._requests.publish(exchange)
@@ -195,24 +203,11 @@ class Carrier:
         else:
             units.probe_over(unit, now)
         follow(self._settings.name, units, self._requests, unit, before, now)
-        self._learn_echo(exchange.echoed)
+        self.echo.learn(exchange.echoed)
 
     def _hear(self, strays: Sequence[bytes]) -> None:
         for frame in strays:
             self.stray(frame)
-
-    def _learn_echo(self, echoed: bool | None) -> None:
-        if echoed is None or echoed == self._noticed:
-            return
-        known, self._noticed = self._noticed is not None, echoed
-        fixed = self._settings.echo is not None
-        if known:
-            self.echo_changes += 1
-            has = "appeared" if echoed else "vanished"
-            also = f", although its echo is set to {str(self._settings.echo).lower()}" if fixed else ""
-            self._log.warn("{port}: the echo has {has}{also}", port=self._settings.name, has=has, also=also)
-        if not fixed:
-            self.echo = echoed
 
     async def _settled(self, wire: Wire, job: Job, attempt: Attempt, waited: float) -> Attempt:
         """
@@ -223,22 +218,32 @@ class Carrier:
         """
         now = self._clock.seconds()
         self._units.unclear(job.unit, job.request, now, now - attempt.exchange.ended)
-        error = await self._settle_echo(wire, job)
-        if error is None:
+        copy = attempt.exchange.outgoing
+        came = await self._ask_for_echo(wire, job)
+        if isinstance(came, PortLost):
+            return replace(attempt, error=came)
+        if self.echo.known is None:
+            error = BadReply("one copy of it came back, and whether this line echoes could not be told")
+            return replace(attempt, error=error)
+        if not self.echo.known:
             self._learn(job, job.request, attempt, waited)
-        return replace(attempt, error=error)
+            self.echo.judge(attempt, job.request)
+        elif copy not in came:
+            return replace(attempt, error=NoReply("only its echo came back"))
+        return attempt
 
-    async def _settle_echo(self, wire: Wire, job: Job) -> Sent | None:
+    async def _ask_for_echo(self, wire: Wire, job: Job) -> Sequence[bytes] | PortLost:
         """
         Ask whether the line echoes.
 
-        @return: why the one copy that came is no confirmation.
+        @return: which replies that were owed have come meanwhile.
         """
         try:
             await wire.silence(max(self._settings.slack, self._gap(job)))
         except PortDown as down:
             return PortLost(str(down))
-        began, wait = self._clock.seconds(), self._settings.timeout
+        began = self._clock.seconds()
+        wait = self._units.wait(job.unit, _QUESTION, self._settings.timeout, began)
         attempt = await wire.exchange(Transaction(job.unit, _QUESTION, None), wait)
         attempt = self._judged(attempt, 0)
         now = self._clock.seconds()
@@ -249,12 +254,8 @@ class Carrier:
         else:
             self._units.unclear(job.unit, _QUESTION, now, now - attempt.exchange.ended)
             silent = isinstance(attempt.error, NoReply) and attempt.exchange.echoed is None
-            self._learn_echo(False if silent else attempt.exchange.echoed)
-        if isinstance(attempt.error, PortLost):
-            return attempt.error
-        if self.echo is None:
-            return BadReply("one copy of it came back, and whether this line echoes could not be told")
-        return no_reply(job, job.timeout) if self.echo else None
+            self.echo.learn(False if silent else attempt.exchange.echoed)
+        return attempt.error if isinstance(attempt.error, PortLost) else attempt.exchange.late
 
     # Results.
 

@@ -98,8 +98,8 @@ class Port(Service):
             reason=self._reason,
             waiting=len(self._requests),
             deepest=self._requests.deepest,
-            echo=self._carrier.echo,
-            echo_changes=self._carrier.echo_changes,
+            echo=self._carrier.echo.known,
+            echo_changes=self._carrier.echo.changes,
             line_errors=self._wire.line_errors() if self._wire is not None else {},
         )
 
