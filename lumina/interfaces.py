@@ -5,12 +5,11 @@ A `Bus` carries one `Request` to one unit and gives back one `Reply`. Each
 request ends in one `Outcome`, each attempt on the wire is one `Exchange`; both
 are published to every `Watcher`. An `Overview` is what may be asked about the
 service, in the words of `lumina.status`, and a `Site` is all that a front end
-is given.
+is given. How a request is to be carried, and for whom, is in `lumina.terms`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -26,69 +25,10 @@ from lumina.readings import Reading as Reading
 from lumina.status import Change, DeviceStatus, PortStatistics, PortStatus, UnitStatistics
 from lumina.status import ClientStatus as ClientStatus
 from lumina.status import SinkStatus as SinkStatus
-
-
-class Priority(IntEnum):
-    """The class of a request: higher ones go first, the lowest has a share that it keeps."""
-
-    HIGH = 0
-    NORMAL = 1
-    LOW = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """
-    Who asks, as far as access rules and the audit log can know; the same object for all
-    requests of a connection.
-
-    @ivar listener: the key of the listener that let it in; the name of a part
-        of lumina that asks for itself, such as `poll`.
-    @ivar host: its IP address; empty on a UNIX socket or a serial line, and
-        for a part of lumina.
-    @ivar identity: the subject of its TLS certificate; empty: it showed none.
-    @ivar role: the role in that certificate (Modbus/TCP Security, R-21); empty:
-        none, which is the null role.
-    """
-
-    listener: str = "-"
-    host: str = ""
-    identity: str = ""
-    role: str = ""
-
-
-NOBODY = Asker()
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """
-    How a request is to be carried, and for whom.
-
-    @ivar client: who asks; a connection. Clients take turns, and the requests
-        of one client keep their order.
-    @ivar asker: who that is, for access rules and the audit log.
-    @ivar id: what the asker calls the request; need not be unique.
-    @ivar type: the asker's label of the device, for logs and priorities.
-    @ivar priority: its class.
-    @ivar patience: seconds it may wait until sending begins; `None`: for ever.
-    @ivar timeout: seconds from the end of the request on the wire until the
-        reply begins; `None`: the unit's or the port's own.
-    @ivar baudrate: bits per second for this request; `None`: the port's own.
-        A bus without a speed ignores it.
-    @ivar hint: bytes that the asker expects, CRC included; 0: not known.
-        Framing never relies on it.
-    """
-
-    client: str = "-"
-    id: str = "-"
-    type: str = "-"
-    priority: Priority = Priority.NORMAL
-    patience: float | None = None
-    timeout: float | None = None
-    baudrate: int | None = None
-    hint: int = 0
-    asker: Asker = NOBODY
+from lumina.terms import NOBODY as NOBODY
+from lumina.terms import Asker as Asker
+from lumina.terms import Priority as Priority
+from lumina.terms import Terms as Terms
 
 
 class Bus(Protocol):
@@ -245,9 +185,7 @@ class Overview(Protocol):
         """
 
     def units(self, port: str | None = None) -> Sequence[UnitStatistics]:
-        """
-        What each unit that was asked has done, by port and number; else as `statistics`.
-        """
+        """What each unit that was asked has done, by port and number; else as `statistics`."""
 
     def devices(self, id: str | None = None) -> Sequence[DeviceStatus]:
         """

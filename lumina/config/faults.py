@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from lumina.plugins import Settings
-from lumina.simulator.faults import Babble, Echo, Effect, Noise, Rule, Span, When
+from lumina.simulator.fate import Effect, Noise, Span
+from lumina.simulator.faults import Babble, Echo, Rule, When
 from lumina.simulator.faults import Fault as Declared
 
 _LONGEST = 86_400.0
