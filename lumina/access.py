@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Protocol
 
 from lumina.modbus.pdu import KINDS, Opaque, Request
 from lumina.modbus.reach import Reach, reaches
+from lumina.terms import Asker
 
 READ, WRITE, ALL = "read", "write", "all"
 
@@ -32,17 +32,6 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 Span = tuple[int, int]
 Network = IPv4Network | IPv6Network
-
-
-class Asker(Protocol):
-    """What is known of who asks: an `interfaces.Asker`."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def identity(self) -> str: ...
-    @property
-    def role(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

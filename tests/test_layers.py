@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "modbus": {"errors"},
     "readings": LOW,
     "commands": LOW,
-    "access": LOW,
+    "access": LOW | {"terms"},
     "status": {"readings"},
     "terms": set(),
     "interfaces": LOW | {"readings", "status", "terms"},
