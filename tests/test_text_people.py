@@ -4,7 +4,15 @@ import re
 from dataclasses import replace
 
 from lumina.readings import Point, Reading
-from lumina.status import Cycles, DeviceStatus, PointStatus, PortStatistics, SinkStatus, UnitStatistics
+from lumina.status import (
+    Change,
+    Cycles,
+    DeviceStatus,
+    PointStatus,
+    PortStatistics,
+    SinkStatus,
+    UnitStatistics,
+)
 from lumina.testing import FakeOverview
 from tests.text_case import GOOD, READ, TRAFFIC, TextCase
 
@@ -158,6 +166,52 @@ class PeopleTests(TextCase):
         self.connection.dataReceived(b"devices 3\n")
         sentence = b"'3' is not a device that is polled; there are: pump 1, 2"
         self.assertEqual(self.said(), b"ERROR:-:bad_request: " + sentence + b"\n")
+
+    def test_changes_of_a_device(self) -> None:
+        """
+        `devices ID` tells how values have changed lately, the newest first; the first reading is no change.
+        """
+        points = []
+        for parameter, unit, values in (("State", "", ["off", "on", None]), ("Flow", "L/min", [1.5, 2.5])):
+            point = Point("p", parameter, unit=unit)
+            read = [
+                Reading(point, value, 10.0 * at, "good" if value is not None else "timeout")
+                for at, value in enumerate(values)
+            ]
+            changes = [Change(*pair) for pair in zip([None, *read], read, strict=False)]
+            points.append(PointStatus(parameter, unit, read[-1], 100 - read[-1].at, changes[::-1]))
+        self.overview = FakeOverview(devices=[DeviceStatus("p", "plant", 7, points=tuple(points))])
+        self.client()
+        self.connection.dataReceived(b"devices p\n")
+        self.assertEqual(
+            self.said().decode().split("\n")[4:],
+            [
+                "   changed  parameter  change",
+                "  80 s ago  State      on -> timeout",
+                "  90 s ago  State      off -> on",
+                "  90 s ago  Flow       1.5 -> 2.5",
+                "",
+                "",
+            ],
+        )
+
+    def test_many_devices(self) -> None:
+        """
+        Of very many devices those in trouble are listed first, and not all.
+        """
+        listed = [
+            DeviceStatus(id, "b", 1, id != 700, bad=int(id == 800), cycles=Cycles(1, 0, int(id == 900)))
+            for id in range(1000)
+        ]
+        self.overview = FakeOverview(devices=listed)
+        self.client()
+        self.connection.dataReceived(b"devices\n")
+        said = self.said().decode().split("\n")
+        self.assertEqual([line.split()[0] for line in said[1:6]], ["700", "800", "900", "0", "1"])
+        self.assertEqual(
+            said[101:],
+            ["100 of 1000 devices, those in trouble first; 999 are online; devices ID tells of any", "", ""],
+        )
 
     def test_units(self) -> None:
         """

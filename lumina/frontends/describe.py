@@ -1,13 +1,13 @@
 """What there is to know about the service, as lines for people."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from lumina import commands
+from lumina.frontends.describe_devices import devices
+from lumina.frontends.tables import ago, short, table
 from lumina.interfaces import Overview
-from lumina.status import DeviceStatus, PointStatus, PortStatistics, PortStatus, Times
-
-_UNITS_OF_TIME = (86400.0, "d"), (3600.0, "h"), (60.0, "min")
+from lumina.status import PortStatistics, PortStatus, Times
 
 
 def answer(name: str, overview: Overview, port: str | None) -> list[str]:
@@ -48,7 +48,7 @@ def _stats(overview: Overview, port: str | None) -> list[str]:
     if port is not None:
         status = {each.name: each for each in overview.ports()}
         return [line for each in statistics for line in _whole(each, status[each.port])]
-    return _table(
+    return table(
         (
             "port",
             "requests",
@@ -85,7 +85,7 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
     codes = "".join(f", {count} of code {code:02X}" for code, count in traffic.exceptions.items())
     rows = {
         "line": _line(status),
-        "watched for": _ago(port.seconds),
+        "watched for": ago(port.seconds),
         "requests": f"{traffic.requests}, {_percent(traffic.failure_rate)} failed,"
         f" {traffic.shared} shared an exchange, {traffic.unknown} writes unconfirmed",
         "ended as": _words(traffic.words).strip() or "-",
@@ -101,7 +101,7 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
         "line busy": f"{_percent(port.busy_lately)} of the last minute, {_percent(port.busy)} of all time",
     }
     if traffic.remembered:
-        rows["from memory"] = f"{traffic.remembered} requests, {_short(traffic.oldest)} old at most"
+        rows["from memory"] = f"{traffic.remembered} requests, {short(traffic.oldest)} old at most"
     rows["echo"] = {None: "not known yet", True: "yes", False: "no"}[status.echo]
     if status.echo_changes:
         rows["echo"] += f"; it has changed {status.echo_changes} times"
@@ -114,7 +114,7 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
 def _units(overview: Overview, port: str | None) -> list[str]:
     units = overview.units(port)
     remember = any(each.traffic.remembered for each in units)
-    return _table(
+    return table(
         (
             *("port", "unit", "requests", "ok", "failed", "seen", "reply mean", "most"),
             *(("from memory", "oldest") if remember else ()),
@@ -127,10 +127,10 @@ def _units(overview: Overview, port: str | None) -> list[str]:
                 str(each.traffic.requests),
                 str(each.traffic.words.get("ok", 0)),
                 _percent(each.traffic.failure_rate),
-                "never" if each.seen is None else f"{_ago(each.seen)} ago",
+                "never" if each.seen is None else f"{ago(each.seen)} ago",
                 _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
                 _if_any(each.traffic.reply_time, each.traffic.reply_time.most),
-                *((str(each.traffic.remembered), _short(each.traffic.oldest)) if remember else ()),
+                *((str(each.traffic.remembered), short(each.traffic.oldest)) if remember else ()),
                 each.state or "-",
                 each.error or "-",
             )
@@ -139,103 +139,29 @@ def _units(overview: Overview, port: str | None) -> list[str]:
     )
 
 
-_OF_DEVICES = (
-    *("device", "bus", "unit", "state", "for", "good", "bad", "read"),
-    *("cycles", "failed", "skipped", "took"),
-)
-
-
-def _devices(overview: Overview, id: str | None) -> list[str]:
-    devices = overview.devices(id)
-    if id is not None:
-        return [line for each in devices for line in _values(each)]
-    return _table(
-        (
-            "device",
-            "bus",
-            "unit",
-            "state",
-            "for",
-            "good",
-            "bad",
-            "read",
-            "cycles",
-            "failed",
-            "skipped",
-            "took",
-        ),
-        [
-            (
-                _printable(str(each.id)),
-                each.bus,
-                str(each.unit),
-                _online(each.online),
-                "-" if each.online is None else _ago(each.since),
-                str(each.good),
-                str(each.bad),
-                "never" if each.age is None else f"{_ago(each.age)} ago",
-                str(each.cycles.count),
-                str(each.cycles.failed),
-                str(each.cycles.skipped),
-                _short(each.cycles.last) if each.cycles.count else "-",
-            )
-            for each in devices
-        ],
-    )
-
-
-def _values(device: DeviceStatus) -> list[str]:
-    """All about one device."""
-    since = "" if device.online is None else f" for {_ago(device.since)}"
-    reason = f": {device.reason}" if device.reason else ""
-    where = f"unit {device.unit} on {device.bus}"
-    head = f"{device.id}: {where}, {_online(device.online)}{since}{reason}"
-    rows = [tuple(map(_printable, _point(point))) for point in device.points]
-    table = _table(("parameter", "value", "in", "read", "quality"), rows)
-    return [_printable(head), *(f"  {line}" for line in table)]
-
-
-def _point(point: PointStatus) -> tuple[str, ...]:
-    reading = point.reading
-    if reading is None:
-        return point.parameter, "-", point.unit or "-", "never", "-"
-    value = "-" if reading.value is None else str(reading.value)
-    quality = f"{reading.quality} {reading.reason}".strip()
-    return point.parameter, value, point.unit or "-", f"{_ago(point.age)} ago", quality
-
-
-def _online(online: bool | None) -> str:
-    return {None: "unknown", True: "online", False: "offline"}[online]
-
-
-def _printable(text: str) -> str:
-    """On one line, whatever a device or a file has in it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def _spool(overview: Overview, port: str | None) -> list[str]:
     sinks = overview.sinks()
     if not sinks:
         return ["no sinks are configured: readings go nowhere"]
-    table = _table(
+    rows = table(
         ("sink", "kind", "taken", "delivered", "dead", "gap", "queued", "oldest", "missed", "state"),
         [
             (
                 each.name,
                 each.kind,
                 *map(str, (each.taken, each.delivered, each.dead, each.gap, each.queued)),
-                "-" if each.oldest is None else _ago(each.oldest),
+                "-" if each.oldest is None else ago(each.oldest),
                 str(each.missed),
                 each.state,
             )
             for each in sinks
         ],
     )
-    return table + [f"{each.name}: {each.error}" for each in sinks if each.error]
+    return rows + [f"{each.name}: {each.error}" for each in sinks if each.error]
 
 
 _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
-    "devices": _devices,
+    "devices": devices,
     "help": _help,
     "ports": _ports,
     "spool": _spool,
@@ -245,20 +171,6 @@ _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
 }
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns, the numbers of each under each other; words stand to the left."""
-    lines = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = {"sink", "kind", "port", "state", "last error", "device", "bus", "parameter", "in", "quality"}
-    return [
-        "  ".join(
-            cell.ljust(width) if name in left else cell.rjust(width)
-            for name, cell, width in zip(head, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
-
-
 def _words(words: Mapping[str, int]) -> str:
     return "".join(f" {word}={number}" for word, number in sorted(words.items()))
 
@@ -266,32 +178,17 @@ def _words(words: Mapping[str, int]) -> str:
 def _times(times: Times) -> str:
     if not times.count:
         return "-"
-    return f"mean {_short(times.mean)}, min {_short(times.least)}, max {_short(times.most)}"
+    return f"mean {short(times.mean)}, min {short(times.least)}, max {short(times.most)}"
 
 
 def _percentiles(times: Times) -> str:
     if not times.count:
         return "-"
-    return f"half under {_short(times.p50)}, 95 % under {_short(times.p95)}, 99 % under {_short(times.p99)}"
+    return f"half under {short(times.p50)}, 95 % under {short(times.p95)}, 99 % under {short(times.p99)}"
 
 
 def _if_any(times: Times, seconds: float) -> str:
-    return _short(seconds) if times.count else "-"
-
-
-def _short(seconds: float) -> str:
-    """A duration of a request, with its unit."""
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.3g} ms" if seconds < 0.0995 else f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.3g} s" if seconds < 99.5 else f"{seconds:.0f} s"
-
-
-def _ago(seconds: float) -> str:
-    """A duration in life, with its unit."""
-    for size, unit in _UNITS_OF_TIME:
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return short(seconds) if times.count else "-"
 
 
 def _percent(share: float) -> str:

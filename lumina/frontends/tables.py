@@ -1,0 +1,44 @@
+"""Columns, durations and other text for people."""
+
+from collections.abc import Iterable, Sequence
+
+_UNITS_OF_TIME = (86400.0, "d"), (3600.0, "h"), (60.0, "min")
+
+#: Columns of words; the others have numbers.
+_LEFT = {
+    *("sink", "kind", "port", "state", "last error"),
+    *("device", "bus", "parameter", "in", "quality", "change"),
+}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns, the numbers of each under each other; words stand to the left."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if name in _LEFT else cell.rjust(width)
+            for name, cell, width in zip(head, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def short(seconds: float) -> str:
+    """A duration of a request, with its unit."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms" if seconds < 0.0995 else f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.3g} s" if seconds < 99.5 else f"{seconds:.0f} s"
+
+
+def ago(seconds: float) -> str:
+    """A duration in life, with its unit."""
+    for size, unit in _UNITS_OF_TIME:
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def printable(text: str) -> str:
+    """On one line, whatever a device or a file has in it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
