@@ -72,6 +72,22 @@ class CommandTests(SynchronousTestCase):
             ],
         )
 
+    def test_too_much_to_read(self) -> None:
+        """
+        What a serial line cannot carry is wrong for check-config, too; what a network may not is a warning.
+        """
+        for bus, status in (("bus: b", 1), ("ip: 192.0.2.1", 0)):
+            one = f"{bus}, interval: 50ms, registers: [{{address: 0, parameter: a}}]"
+            path, result = self.check(
+                "ports: {b: {endpoint: 'serial:/dev/ttyUSB0:baudrate=9600'}}\n"
+                f"poll: [{', '.join(f'{{device_id: {id}, slave_id: {id}, {one}}}' for id in range(1, 4))}]\n"
+            )
+            self.assertEqual(result.exit_code, status, result.output)
+            self.assertRegex(
+                result.stderr,
+                f"^{path}: poll: reading everything in time would take 1[0-9][0-9]% of the time",
+            )
+
     def test_good_file(self) -> None:
         """
         A good configuration is summed up: buses, listeners, and who may write.

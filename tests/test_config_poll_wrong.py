@@ -88,7 +88,7 @@ DEVICES = (
     ('"port": 0', "port: 0 is below the limit of 1"),
     ('"slave_id": 0', "slave_id: 0 is below the limit of 1"),
     ('"timeout": 3000', "timeout: 3000 is above the limit of 300"),
-    ('"interval": "1,5h"', "interval: it should be seconds, or a number with s, m, h or d, such as 30m;"),
+    ('"interval": "1,5h"', "interval: it should be seconds, or a number with ms, s, m, h or d, such as 30m;"),
     ('"addressing": "Modicon"', "addressing: it should be one of modicon, pdu, one-based; got 'Modicon'"),
     ('"device_id": 1e3', "device_id: it should be a whole number of 64 bits, or 1 to 128 printable char"),
     ('"device_id": 99999999999999999999', "device_id: it should be a whole number of 64 bits"),

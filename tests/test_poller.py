@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import ExceptionReply, LuminaError, NoReply, PortDown
@@ -214,6 +215,25 @@ class OverrunTests(PollerCase):
         self.assertEqual(len(bus.asked), 2)
         self.assertEqual((poller.cycles()[1].count, poller.cycles()[1].longest), (1, 35.0))
 
+    def test_late_now_and_then(self) -> None:
+        """
+        A device that is late every other time is spoken of once, and again when it has kept ten beats.
+        """
+        bus = FakeBus()
+        self.poller(self.device(bus, every=10))
+        began: dict[int, float] = {}
+        with capturedLogs() as events:
+            for second in range(480):
+                pass_time(self.clock, 1)
+                for number, each in enumerate(bus.asked):
+                    since = began.setdefault(number, self.clock.seconds())
+                    if not each.done.called and self.clock.seconds() - since >= (15 if second < 200 else 1):
+                        each.reply(answer(1, each.request))
+        said = [text[:40] for event in events if (text := formatEvent(event)).startswith("polling: ")]
+        self.assertEqual(
+            said, ["polling: 1 of 1 devices take longer than", "polling: all 1 devices keep their beat o"]
+        )
+
     def test_others_go_on(self) -> None:
         """
         One device that is late or dead costs devices on other buses nothing.
@@ -414,12 +434,11 @@ class LoadTests(PollerCase):
         """
         The load of a bus is the time that its devices need, over the time they have.
         """
-        bus = FakeBus()
         line = Line(9600)
         plans = [Plan(points(id, 0, 1), costs=Costs.serial(line, turnaround=0.01)) for id in (1, 2)]
-        devices = [Polled(each.points[0].device, bus, "line", 1, each, {0.1: (0, 1)}) for each in plans]
         needed = line.duration(8 + 5 + 4) + line.gap + 0.01
-        self.assertAlmostEqual(load(devices)["line"], 2 * needed / 0.1)
+        shares = load(("line", each, {0.1: (0, 1)}) for each in plans)
+        self.assertAlmostEqual(shares["line"], 2 * needed / 0.1)
 
 
 class StopTests(PollerCase):

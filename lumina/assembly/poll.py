@@ -1,6 +1,7 @@
 """From configured devices to the poller, and to what is known of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.logger import Logger
@@ -30,6 +31,13 @@ _MODBUS = 502
 _log = Logger()
 
 
+class Burden(NamedTuple):
+    """What is wrong with how much is to be read: what cannot be, and what may be too much."""
+
+    impossible: list[str]
+    much: list[str]
+
+
 def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
     """
     Make the poller, and a bus for each device that only it knows of.
@@ -48,7 +56,11 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
         _polled(parts, each, name, config.ports.get(name)) for each, name in zip(found, names, strict=True)
     ]
     if timed:
-        _weigh(made, config.ports)
+        shares = load((each.bus_name, each.plan, each.beats) for each in made)
+        impossible, much = _weighed(shares, config.ports)
+        _refuse(impossible)
+        for sentence in much:
+            _log.warn("{sentence}", sentence=sentence)
     return _poller(parts, config, made, timed)
 
 
@@ -64,26 +76,31 @@ def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -
     return poller
 
 
-def _connect(parts: Parts, config: Config, found: Iterable[Configured]) -> list[str]:
+def _connect(parts: Parts, config: Config, found: Sequence[Configured]) -> list[str]:
+    """The key of the bus of each; those that only the poller knows of are made."""
+    names = _names(config, found)
+    new = {}
+    for each, name in zip(found, names, strict=True):
+        if name not in parts.buses and name not in new:
+            endpoint = f"tcp:host={quoteStringArgument(each.host)}:port={each.port}"
+            waits = {} if each.timeout is None else {"timeout": each.timeout, "connect_timeout": each.timeout}
+            new[name] = Device.model_validate({"endpoint": endpoint, **waits})
+    devices.add(parts, new)
+    return names
+
+
+def _names(config: Config, found: Iterable[Configured]) -> list[str]:
     """The key of the bus of each; devices with one address are one bus, with one that is configured, too."""
     keys = config.bus_keys
     known = {
         address: name for name, device in config.devices.items() if (address := _address(device.endpoint))
     }
-    names, new = [], {}
-    for each in found:
-        if each.bus:
-            names.append(keys.get(each.bus, each.bus))
-            continue
-        address = each.host.lower(), each.port
-        if address not in known:
-            name = known[address] = f"{each.host}:{each.port}"
-            endpoint = f"tcp:host={quoteStringArgument(each.host)}:port={each.port}"
-            waits = {} if each.timeout is None else {"timeout": each.timeout, "connect_timeout": each.timeout}
-            new[name] = Device.model_validate({"endpoint": endpoint, **waits})
-        names.append(known[address])
-    devices.add(parts, new)
-    return names
+    return [
+        keys.get(each.bus, each.bus)
+        if each.bus
+        else known.setdefault((each.host.lower(), each.port), f"{each.host}:{each.port}")
+        for each in found
+    ]
 
 
 def _address(endpoint: str) -> tuple[str, int] | None:
@@ -95,13 +112,19 @@ def _address(endpoint: str) -> tuple[str, int] | None:
 
 
 def _polled(parts: Parts, each: Configured, name: str, port: Port | None) -> Polled:
+    plan, beats = _planned(each, port)
+    return Polled(each.id, parts.buses[name], name, each.unit, plan, beats, each.timeout)
+
+
+def _planned(each: Configured, port: Port | None) -> tuple[Plan, dict[float, tuple[int, ...]]]:
+    """How a device is read, and which of its points when."""
     points = _points(each)
     plan = Plan(points, _limits(each), None, _costs(each, port), _snapshots(each, points))
     places = {point.parameter: place for place, point in enumerate(points)}
     beats = {
         interval: tuple(places[point.parameter] for point in due) for interval, due in each.points.items()
     }
-    return Polled(each.id, parts.buses[name], name, each.unit, plan, beats, each.timeout)
+    return plan, beats
 
 
 def _points(each: Configured) -> list[Point]:
@@ -128,22 +151,29 @@ def _costs(each: Configured, port: Port | None) -> Costs:
     return Costs.serial(line)
 
 
-def _weigh(made: Sequence[Polled], lines: Mapping[str, Port]) -> None:
-    """
-    Say how much of each bus's time polling will take, where it is much.
+def burden(config: Config) -> Burden:
+    """What polling asks of the buses, before anything is opened."""
+    found = polled(config.poll)
+    named = list(zip(found, _names(config, found), strict=True))
+    made = [(name, *_planned(each, config.ports.get(name))) for each, name in named]
+    return _weighed(load(made), config.ports)
 
-    @raise StartRefused: a serial line does not carry so many characters. Of a
-        network nobody knows beforehand how quick it is.
+
+def _weighed(shares: Mapping[str, float], lines: Mapping[str, Port]) -> Burden:
     """
-    impossible = []
-    for name, share in load(made).items():
+    How much of each bus's time polling will take, where it is much.
+
+    Of a network nobody knows beforehand how quick it is.
+    """
+    impossible, much = [], []
+    for name, share in shares.items():
         sentence = f"poll: reading everything in time would take {share:.0%} of the time of {name}"
         serial = name in lines and lines[name].is_serial
         if share > ALL and serial:
             impossible.append(f"{sentence}; choose longer intervals, fewer registers, or a faster line")
         elif share > MUCH:
-            _log.warn("{sentence}, if it answers as expected", sentence=sentence)
-    _refuse(impossible)
+            much.append(f"{sentence}, if it answers as expected")
+    return Burden(impossible, much)
 
 
 def _refuse(sentences: Iterable[str]) -> None:

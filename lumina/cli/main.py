@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from lumina.assembly.poll import burden
 from lumina.cli.check import summary
 from lumina.cli.explain import explained
 from lumina.cli.poll import poll_command
@@ -39,6 +40,9 @@ def check_config(file: str, access: bool, explain: str | None) -> None:
     """Say what a configuration FILE would run, or all that is wrong with it."""
     try:
         config = load(file)
+        impossible, much = burden(config)
+        if impossible:
+            raise ConfigError("\n".join(f"{file}: {sentence}" for sentence in impossible))
         lines = _told(config, access, explain)
     except (ConfigError, BadRequest, ValueError) as error:
         click.echo(str(error), err=True)
@@ -47,7 +51,7 @@ def check_config(file: str, access: bool, explain: str | None) -> None:
         click.echo(line)
     for sentence in unreachable(config.rules):
         click.echo(f"{file}: {sentence}", err=True)
-    for sentence in doubts(config.poll):
+    for sentence in [*doubts(config.poll), *much]:
         click.echo(f"{file}: {sentence}", err=True)
 
 

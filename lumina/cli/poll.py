@@ -40,6 +40,9 @@ OPENING = 1.0
 #: Seconds without progress after which delivery is left to the next start; an API may ask for a minute.
 STALLED = 90.0
 
+#: Seconds that are left to say how it ended, when it is told to stop.
+TELLING = 2.0
+
 #: The name of the sink for LARAVEL_API_URL, and so of its spool.
 SINK = "laravel"
 
@@ -146,6 +149,7 @@ def _run(running: _Running, reactor: Any, once: bool, test: bool) -> int:
     """
     status = [0]
     gone: list[BrokenPipeError] = []
+    over: Deferred[None] = Deferred()
 
     async def main() -> None:
         try:
@@ -161,15 +165,21 @@ def _run(running: _Running, reactor: Any, once: bool, test: bool) -> int:
             status[0] = WRONG
             click.echo(f"lumina: {type(error).__name__}: {error}", err=True)
         finally:
-            if once or test:
+            over.callback(None)
+            if (once or test) and running.root.running:
                 reactor.stop()
 
     def begin() -> None:
         running.root.startService()
         Deferred.fromCoroutine(main())
 
+    async def end() -> None:
+        """Whoever is told to stop in the middle still says how far it has come."""
+        await running.root.stopService()
+        await over.addTimeout(TELLING, reactor).addErrback(lambda _: None)
+
     reactor.callWhenRunning(begin)
-    reactor.addSystemEventTrigger("before", "shutdown", running.root.stopService)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(end()))
     reactor.run()
     if gone:
         raise gone[0]  # click ends quietly then, with status 1
@@ -214,7 +224,7 @@ def _report(summary: Summary, left: int) -> str:
 
 async def _delivered(running: _Running) -> int:
     """
-    Wait until the sinks have delivered, as long as they get on.
+    Wait until the sinks have delivered, as long as they get on and nobody wants to stop.
 
     @return: how many readings they could not deliver.
     """
@@ -226,6 +236,6 @@ async def _delivered(running: _Running) -> int:
         stuck = all(each.state in ("holding", "failing", "idle") or not each.queued for each in sinks)
         if left != before:
             before, since = left, reactor.seconds()
-        if not left or stuck or reactor.seconds() - since > STALLED:
+        if not left or stuck or not running.root.running or reactor.seconds() - since > STALLED:
             return left + sum(each.dead + each.missed for each in sinks)
         await deferLater(reactor, 0.05)

@@ -23,8 +23,8 @@ ALIASES = {"float": "float32", "int": "int16"}
 #: The type of a coil or a discrete input, which is no register.
 BOOL = "bool"
 
-_EVERY = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d)")
-_SIZES = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_EVERY = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|min|h|d)")
+_SIZES = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _LEAST, _MOST = 0.05, 31 * 86400.0
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
 _LARGEST = Decimal("1E+30")
@@ -66,7 +66,9 @@ def _seconds(value: object) -> float:
         return float(value)
     found = _EVERY.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found:
-        raise ValueError(f"it should be seconds, or a number with s, m, h or d, such as 30m; got {value!r}")
+        raise ValueError(
+            f"it should be seconds, or a number with ms, s, m, h or d, such as 30m; got {value!r}"
+        )
     return float(found[1]) * _SIZES[found[2]]
 
 

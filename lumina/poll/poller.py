@@ -26,6 +26,9 @@ from lumina.poll.rounds import Polled, Round, Summary, Tally
 from lumina.readings import GOOD
 from lumina.status import Cycles
 
+#: Beats without a late device after which that is said: who is late now and then is spoken of once.
+CALM = 10
+
 #: Seconds that the sinks get to take the last readings when lumina stops.
 GRACE = 5.0
 
@@ -145,17 +148,18 @@ class Poller(Service):
 
     def _beat(self, rounds: Sequence[Round], interval: float) -> Callable[[], None]:
         """What one beat does: begin each round that is over, count those that are not."""
-        said = 0
+        said = calm = 0  # how many were late when that was said, and beats since then without any
 
         def beat() -> None:
-            nonlocal said
+            nonlocal said, calm
             now = self._reactor.seconds()
             late = [each for each in rounds if each.visit is not None]
             # What began less than an interval ago was begun at the start, or before the clock was set.
             over = [each for each in late if each.visit and now - each.visit.began > 0.9 * interval]
             for each in over:
                 each.tally.skipped += 1
-            if len(over) != said:
+            calm = 0 if over else calm + 1
+            if len(over) > 2 * said or (said and calm == CALM):
                 said = len(over)
                 self._say(over, len(rounds), interval)
             self._begin([each for each in rounds if each.visit is None])

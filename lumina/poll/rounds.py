@@ -100,14 +100,17 @@ def terms(device: Polled) -> Terms:
     )
 
 
-def load(devices: Iterable[Polled], now: float = 0.0) -> Mapping[str, float]:
+def load(
+    devices: Iterable[tuple[str, Plan, Mapping[float, tuple[int, ...]]]], now: float = 0.0
+) -> Mapping[str, float]:
     """
     The share of its time that each bus needs for all beats, by its name; beyond 1 it cannot be done.
 
+    @param devices: the name of the bus, the plan and the beats of each.
     @param now: monotonic seconds.
     """
     shares: dict[str, float] = {}
-    for device in devices:
-        needed = sum(device.plan.seconds(now, due) / interval for interval, due in device.beats.items())
-        shares[device.bus_name] = shares.get(device.bus_name, 0.0) + needed
+    for name, plan, beats in devices:
+        needed = sum(plan.seconds(now, due) / interval for interval, due in beats.items())
+        shares[name] = shares.get(name, 0.0) + needed
     return shares

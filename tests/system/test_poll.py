@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import TestCase
-from twisted.web.server import Site
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from lumina.sinks.file import lock
 from tests.system import programs
@@ -52,7 +53,7 @@ class PollTests(TestCase):
             f"LARAVEL_API_URL={url}\nMODBUS_CONFIG=config.json\nLOG_LEVEL=INFO\n"
         )
 
-    def api(self, readings: Readings) -> int:
+    def api(self, readings: Resource) -> int:
         """Serve it; the port that it has got."""
         global_reactor: Any = reactor
         listening = global_reactor.listenTCP(0, Site(readings), interface="127.0.0.1")
@@ -221,6 +222,35 @@ class PollTests(TestCase):
             await got
             self.assertEqual(await program.stop(), 0)
             self.assertIn("connected", (self.directory / "logs" / "scheduler.log").read_text())
+
+        return ensureDeferred(test())
+
+    def test_stopped(self) -> Deferred[None]:
+        """
+        Who is told to stop while the API hangs says what is not delivered; that waits for the next start.
+        """
+
+        async def test() -> None:
+            await programs.tcp_server(self, "pymodbus", self.port, *VOLTAGE)
+            asked: Deferred[None] = Deferred()
+
+            class Hanging(Resource):
+                isLeaf = True
+
+                def render_POST(self, request: Request) -> int:
+                    if not asked.called:
+                        asked.callback(None)
+                    return NOT_DONE_YET
+
+            self.configure(documented(self.port), self.api(Hanging()))
+            program = self.poll("--once")
+            await asked
+            self.assertEqual(await program.stop("INT"), 4, program.output)
+            self.assertIn("1 of 1 values of 1 devices were read; 1 are not delivered", program.output)
+            readings = Readings({(1, "Voltage (L-N)")})
+            self.configure(documented(self.port), self.api(readings))
+            self.assertEqual(await self.poll("--once").ended(), 0)
+            self.assertEqual(len(readings.stored), 2)
 
         return ensureDeferred(test())
 
