@@ -3,6 +3,7 @@ What the connections of all front ends over TCP have in common: who asks, how
 long a client may be idle, how one that does not read is held, how it parts.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -191,9 +192,10 @@ class ConnectionFactory(Factory):
         """
         return gatherResults([connection.close() for connection in list(self._open)])
 
+    @abstractmethod
     def _connection(self, name: str, peer: str, host: str) -> Connection:
-        raise NotImplementedError
+        """@return: what serves one more client."""
 
+    @abstractmethod
     def _turned_away(self, sentence: str) -> Protocol:
         """@return: what tells a client why it is not served, and parts with it."""
-        raise NotImplementedError

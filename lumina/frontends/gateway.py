@@ -102,13 +102,11 @@ class GatewayConnection(FramedConnection):
                 answer = _refusal(error, body)
             answers.append(encode(transaction, unit, answer))
         self._gathering = False
-
-    def _flush(self) -> None:
-        if self._answers:
-            answers = b"".join(self._answers)
-            self._answers.clear()
+        if answers:
+            together = b"".join(answers)
+            answers.clear()
             if not self._parted:
-                self._send(answers)
+                self._send(together)
 
     def _own_terms(self) -> Terms:
         return Terms(

@@ -3,6 +3,7 @@ A connection over which requests come as frames: whole or in part, broken, or
 more of them than are to be asked in one turn of the reactor.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from twisted.internet.interfaces import IDelayedCall
@@ -20,7 +21,7 @@ TURN_FRAMES, TURN_SECONDS = 32, 0.001
 
 
 class FramedConnection(Connection):
-    """One client; what becomes of its requests is said by `_ask_all` and `_flush`."""
+    """One client; what becomes of its requests is said by `_ask_all`."""
 
     read_limit = 2048
 
@@ -109,7 +110,6 @@ class FramedConnection(Connection):
             self._ask_all(frames)
         else:
             self._ask_in_turns(frames, now)
-        self._flush()
 
     def _ask_in_turns(self, frames: Sequence[Frame], now: float) -> None:
         for start in range(0, len(frames), TURN_FRAMES):
@@ -130,13 +130,9 @@ class FramedConnection(Connection):
             if self._leaving:
                 self._part_when_done()
 
+    @abstractmethod
     def _ask_all(self, frames: Sequence[Frame]) -> None:
         """Requests have come, in this order."""
-        raise NotImplementedError
-
-    def _flush(self) -> None:
-        """For now no more requests come."""
-        raise NotImplementedError
 
     def _close_input(self) -> None:
         self._began = None

@@ -97,6 +97,10 @@ class Diagnostics(Request):
         if len(pdu) > 2:
             _check_subfunction(int.from_bytes(pdu[1:3], "big"))
         check_whole(pdu)
+        return cls._read(pdu)
+
+    @classmethod
+    def _read(cls, pdu: bytes) -> Self:
         return cls(*struct.unpack(">HH", pdu[1:]))
 
 

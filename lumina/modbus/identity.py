@@ -129,6 +129,10 @@ class ReadDeviceIdentification(Request):
         if len(pdu) > 1 and pdu[1] != _MEI:
             raise refusal(f"MEI type: {pdu[1]} is not {_MEI}", ILLEGAL_FUNCTION)
         check_whole(pdu)
+        return cls._read(pdu)
+
+    @classmethod
+    def _read(cls, pdu: bytes) -> Self:
         return cls(pdu[2], pdu[3])
 
 

@@ -20,7 +20,7 @@ HEADER = 7
 MAX_ADU = HEADER + MAX_PDU
 
 _HEADER = struct.Struct(">HHHB")
-_LENGTHS = range(2, MAX_PDU + 2)  # the unit id is counted
+_SHORTEST, _LONGEST = 2, MAX_PDU + 1  # the unit id is counted
 
 
 class ADU(NamedTuple):
@@ -74,7 +74,7 @@ class Frames:
         start, end = 0, len(data)
         while end - start >= HEADER:
             transaction, protocol, length, unit = _unpack(data, start)
-            if length not in _LENGTHS:
+            if not _SHORTEST <= length <= _LONGEST:
                 self.rest = b""
                 raise LyingLength(length, found)
             stop = start + HEADER - 1 + length
@@ -97,5 +97,5 @@ class LyingLength(BadReply):
     """
 
     def __init__(self, length: int, before: list[ADU]) -> None:
-        super().__init__(f"length: {length} in the header is not within 2 to {MAX_PDU + 1}")
+        super().__init__(f"length: {length} in the header is not within {_SHORTEST} to {_LONGEST}")
         self.before = before

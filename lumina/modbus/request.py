@@ -6,6 +6,7 @@ forbids. Import it from `pdu`, where all of them are.
 """
 
 import struct
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -49,13 +50,13 @@ class Request:
     _given_back: tuple[tuple[str, slice], ...] = ()
 
     @property
+    @abstractmethod
     def reply_length(self) -> int | None:
         """Bytes of a good reply's PDU; `None`: the request does not tell."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self) -> bytes:
         """The request PDU."""
-        raise NotImplementedError
 
     def check(self, pdu: bytes) -> None:
         """
@@ -95,8 +96,9 @@ class Request:
                 raise BadReply(f"{name}: {came} came, {due} fits")
 
     @classmethod
+    @abstractmethod
     def _read(cls, pdu: bytes) -> Self:
-        raise NotImplementedError
+        """Make one of bytes that have the right length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,10 @@ class Opaque(Request):
 
     @classmethod
     def parse(cls, pdu: bytes) -> Self:
+        return cls._read(pdu)
+
+    @classmethod
+    def _read(cls, pdu: bytes) -> Self:
         return cls(pdu)
 
 
