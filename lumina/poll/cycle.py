@@ -17,7 +17,7 @@ from typing import NamedTuple
 from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
 from lumina.poll.block import Block
 from lumina.poll.knowledge import Ban, Gate
-from lumina.poll.plan import Plan
+from lumina.poll.plan import Plan, Round
 from lumina.poll.spans import Gap, Span, gap
 from lumina.readings import Reading
 
@@ -69,12 +69,12 @@ class Cycle:
     @ivar answers: how many of them the device answered, refusals included.
     """
 
-    def __init__(self, plan: Plan, now: float, due: tuple[int, ...] | None = None) -> None:
+    def __init__(self, plan: Plan, now: float, round: Round | None = None) -> None:
         """
         @param now: monotonic seconds.
-        @param due: the points that are due, by their place; `None`: all.
+        @param round: what is to be asked; `None`: all points.
         """
-        round = plan.round(now, due)
+        round = plan.round(now) if round is None else round
         self.asked = self.answers = 0
         self._plan, self._knowledge = plan, plan.knowledge
         self._queue = deque(round.blocks)

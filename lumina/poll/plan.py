@@ -7,9 +7,10 @@ device, or what requests cost, has changed enough to matter. Pure.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 
 from lumina.errors import BadRequest
 from lumina.modbus.pdu import (
@@ -21,6 +22,11 @@ from lumina.poll.costs import Costs
 from lumina.poll.knowledge import Ban, Gate, Knowledge
 from lumina.poll.spans import Gap, Span, cover, gap, in_registers, nested, spans
 from lumina.readings import Point, decoder
+
+T = TypeVar("T")
+
+#: Points that are due, by their place in the plan; `None`: all.
+Due = tuple[int, ...] | None
 
 #: The plan is made anew when a request's cost in registers is so many times what it was, or a part.
 DRIFT = 1.25
@@ -57,17 +63,19 @@ class Round:
 
     @ivar blocks: in the order in which to ask.
     @ivar banned: points that are not asked, by place, and what is held against them.
+    @ivar shares: which of those that are due together have points in it.
     """
 
     blocks: tuple[Block, ...]
     banned: tuple[tuple[int, Ban], ...] = ()
+    shares: tuple[int, ...] = (0,)
 
 
 @dataclass(slots=True)
 class _Made:
-    """A round that was made before, and what it was made of."""
+    """Rounds that were made before, and what they were made of."""
 
-    round: Round
+    rounds: tuple[Round, ...]
     version: int
     ratio: float
     until: float
@@ -101,28 +109,44 @@ class Plan:
         self.costs = Costs.network() if costs is None else costs
         self._snapshots = tuple(tuple(group) for group in snapshots)
         self._decoders = [decoder(point) for point in self.points]
-        self._made: dict[tuple[int, ...] | None, _Made] = {}
+        self._made: dict[tuple[Due, ...], _Made] = {}
         for problem in problems(self.points, limits, self._snapshots):
             raise BadRequest(problem)
 
-    def round(self, now: float, due: tuple[int, ...] | None = None) -> Round:
+    def round(self, now: float, due: Due = None) -> Round:
         """
         What is to be asked now.
 
         @param now: monotonic seconds.
-        @param due: the points that are due, by place; `None`: all.
         """
-        made = self._made.get(due)
-        if (
-            made is None
-            or made.version != self.knowledge.version
-            or now >= made.until
-            or not made.ratio / DRIFT <= self.costs.ratio <= made.ratio * DRIFT
-        ):
-            made = self._made[due] = self._make(now, due)
-        return made.round
+        (round,) = finished(self.together(now, (due,)))
+        return round
 
-    def seconds(self, now: float, due: tuple[int, ...] | None = None) -> float:
+    def together(self, now: float, dues: tuple[Due, ...]) -> Generator[None, None, tuple[Round, ...]]:
+        """
+        What is to be asked now for several that are due together, in the fewest requests.
+
+        A request for several of them belongs to the first one. Its steps take
+        a fraction of a millisecond each.
+
+        @param now: monotonic seconds.
+        @param dues: the most urgent one first.
+        @return: a round for each, which may be empty.
+        """
+        made = self._made.get(dues)
+        if made is None or not self._holds(made, now):
+            made = yield from self._make(now, dues)
+            self._made[dues] = made
+        return made.rounds
+
+    def _holds(self, made: _Made, now: float) -> bool:
+        return (
+            made.version == self.knowledge.version
+            and now < made.until
+            and made.ratio / DRIFT <= self.costs.ratio <= made.ratio * DRIFT
+        )
+
+    def seconds(self, now: float, due: Due = None) -> float:
         """How long the round will take, if each block is answered at once."""
         blocks = self.round(now, due).blocks
         return self.costs.of(sum(block.weight for block in blocks), len(blocks))
@@ -131,9 +155,9 @@ class Plan:
         """One request for these spans, which are neighbours."""
         return Block(several, self.points, self._decoders)
 
-    def _make(self, now: float, due: tuple[int, ...] | None) -> _Made:
+    def _make(self, now: float, dues: tuple[Due, ...]) -> Generator[None, None, _Made]:
         version, until = self.knowledge.version, self.knowledge.next_change(now)
-        wanted = range(len(self.points)) if due is None else due
+        wanted = self._wanted(dues)
         several, alone, banned = self._sorted(spans(self.points, wanted, self._snapshots), now)
         closed = self._closed(several, now)
         found: list[list[Span]] = []
@@ -142,9 +166,38 @@ class Plan:
             mine = [span for span in several if span.table == table]
             limit = self.knowledge.limit(table, self.limits.of(table), now)
             found += cover(mine, self.costs.request, unit, limit, closed)
+            yield
         found += [[span] for span in alone]
         blocks = tuple(self.block(each) for each in found)
-        return _Made(Round(blocks, tuple(banned)), version, self.costs.ratio, until)
+        return _Made(self._shared(blocks, banned, dues), version, self.costs.ratio, until)
+
+    def _wanted(self, dues: tuple[Due, ...]) -> Iterable[int]:
+        if None in dues:
+            return range(len(self.points))
+        return {index for due in dues for index in due or ()}
+
+    def _shared(
+        self, blocks: Sequence[Block], banned: Sequence[tuple[int, Ban]], dues: tuple[Due, ...]
+    ) -> tuple[Round, ...]:
+        """Each request to the most urgent of those that have points in it."""
+        if len(dues) == 1:
+            return (Round(tuple(blocks), tuple(banned)),)
+        owner: dict[int, int] = {}
+        for place, due in reversed([*enumerate(dues)]):
+            owner.update(dict.fromkeys(self._wanted((due,)), place))
+        asked: list[list[Block]] = [[] for _ in dues]
+        shares: list[set[int]] = [set() for _ in dues]
+        held = [[each for each in banned if owner[each[0]] == place] for place in range(len(dues))]
+        for block in blocks:
+            owners = {owner[index] for index in block.points}
+            asked[min(owners)].append(block)
+            shares[min(owners)] |= owners
+        for place, mine in enumerate(held):
+            shares[place] |= {place} if mine else set()
+        return tuple(
+            Round(tuple(mine), tuple(bans), tuple(sorted(all)))
+            for mine, bans, all in zip(asked, held, shares, strict=True)
+        )
 
     def _sorted(
         self, several: Iterable[Span], now: float
@@ -198,6 +251,15 @@ class Plan:
     def _worthwhile(self, each: Gap) -> bool:
         unit = self.costs.register if in_registers(each.table) else self.costs.register / 16
         return (each.end - each.start) * unit < self.costs.request
+
+
+def finished(steps: Generator[None, None, T]) -> T:
+    """What comes of steps, taken all at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 def problems(

@@ -9,7 +9,7 @@ together, good or not.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from twisted.application.service import Service
@@ -22,23 +22,15 @@ from lumina.poll.beat import Beat
 from lumina.poll.cycle import Cycle
 from lumina.poll.feed import Feed
 from lumina.poll.lane import TURN, Lane, Visit
-from lumina.poll.rounds import Polled, Round, Summary, Tally
+from lumina.poll.overruns import Overruns
+from lumina.poll.rounds import Polled, Round, Summary, Tally, together
 from lumina.readings import GOOD
 from lumina.status import Cycles
-
-#: Beats without a late device after which that is said: who is late now and then is spoken of once.
-CALM = 10
 
 #: Seconds that the sinks get to take the last readings when lumina stops.
 GRACE = 5.0
 
-
-class _Start(NamedTuple):
-    """Rounds that are to begin, since when, and what to do with each that is over."""
-
-    rounds: Iterator[Round]
-    began: float
-    then: Callable[[Visit, int], None] | None
+_OVER = object()
 
 
 class Poller(Service):
@@ -73,10 +65,10 @@ class Poller(Service):
         self._tallies = {device.id: Tally() for device in devices}
         self._whole = [self._round(device, float("inf"), None) for device in devices]
         self._beats = [
-            Beat(interval, self._beat(rounds, interval), reactor, wall, phase)
-            for (interval, phase), rounds in self._grouped(devices, spread).items()
+            Beat(rounds, self._beat(rounds), reactor, wall, phase)
+            for phase, rounds in self._grouped(devices, spread).items()
         ]
-        self._starting: deque[_Start] = deque()
+        self._starting: deque[Iterator[None]] = deque()
         self._later: IDelayedCall | None = None
 
     def startService(self) -> None:
@@ -118,7 +110,7 @@ class Poller(Service):
 
         if not self._whole:
             over.callback(Summary())
-        self._begin(self._whole, ended)
+        self._begin([(each,) for each in self._whole], ended)
         return over
 
     def drained(self) -> Deferred[Any]:
@@ -137,55 +129,36 @@ class Poller(Service):
     def _round(self, device: Polled, interval: float, due: tuple[int, ...] | None) -> Round:
         return Round(device, interval, due, self._lanes[id(device.bus)], self._tallies[device.id])
 
-    def _grouped(self, devices: Iterable[Polled], spread: bool) -> dict[tuple[float, float], list[Round]]:
-        """Rounds that begin together, by interval and phase."""
-        found: dict[tuple[float, float], list[Round]] = {}
+    def _grouped(self, devices: Iterable[Polled], spread: bool) -> dict[float, dict[float, list[Round]]]:
+        """Rounds by phase and interval."""
+        found: dict[float, dict[float, list[Round]]] = {}
         for device in devices:
+            longest = max(device.beats, default=0.0)
+            phase = longest * crc32(str(device.id).encode()) / 2**32 if spread else 0.0
             for interval, due in device.beats.items():
-                phase = interval * crc32(str(device.id).encode()) / 2**32 if spread else 0.0
-                found.setdefault((interval, phase), []).append(self._round(device, interval, due))
+                rounds = found.setdefault(phase, {}).setdefault(interval, [])
+                rounds.append(self._round(device, interval, due))
         return found
 
-    def _beat(self, rounds: Sequence[Round], interval: float) -> Callable[[], None]:
-        """What one beat does: begin each round that is over, count those that are not."""
-        said = calm = 0  # how many were late when that was said, and beats since then without any
+    def _beat(self, rounds: Mapping[float, Sequence[Round]]) -> Callable[[Sequence[float]], None]:
+        """What a beat does: begin each round that is over."""
+        overruns = {interval: Overruns(each, interval) for interval, each in rounds.items()}
 
-        def beat() -> None:
-            nonlocal said, calm
+        def beat(intervals: Sequence[float]) -> None:
             now = self._reactor.seconds()
-            late = [each for each in rounds if each.visit is not None]
-            # What began less than an interval ago was begun at the start, or before the clock was set.
-            over = [each for each in late if each.visit and now - each.visit.began > 0.9 * interval]
-            for each in over:
-                each.tally.skipped += 1
-            calm = 0 if over else calm + 1
-            if len(over) > 2 * said or (said and calm == CALM):
-                said = len(over)
-                self._say(over, len(rounds), interval)
-            self._begin([each for each in rounds if each.visit is None])
+            self._begin(together(round for each in intervals for round in overruns[each].ready(now)))
 
         return beat
 
-    def _say(self, late: Sequence[Round], all: int, interval: float) -> None:
-        if not late:
-            self._log.info(
-                "polling: all {all} devices keep their beat of {interval:g} s", all=all, interval=interval
-            )
-            return
-        self._log.warn(
-            "polling: {count} of {all} devices take longer than their beat of {interval:g} s "
-            "and skip one, such as {device} on {bus}",
-            count=len(late),
-            all=all,
-            interval=interval,
-            device=late[0].device.id,
-            bus=late[0].device.bus_name,
-        )
-
-    def _begin(self, rounds: Sequence[Round], then: Callable[[Visit, int], None] | None = None) -> None:
-        """@param then: called with each visit that is over, and how many of its readings are bad."""
-        self._starting.append(_Start(iter(rounds), self._reactor.seconds(), then))
-        if self._later is None:
+    def _begin(
+        self, rounds: Iterable[Sequence[Round]], then: Callable[[Visit, int], None] | None = None
+    ) -> None:
+        """
+        @param rounds: those of each device, the shortest interval first.
+        @param then: called with each visit that is over, and how many of its readings are bad.
+        """
+        self._starting.append(self._starts(rounds, self._reactor.seconds(), then))
+        if len(self._starting) == 1:
             self._start_some()
 
     def _start_some(self) -> None:
@@ -193,30 +166,67 @@ class Poller(Service):
         self._later = None
         until = self._reactor.seconds() + TURN
         while self._starting:
-            start = self._starting[0]
-            for round in start.rounds:
-                self._start(round, start)
-                if self._reactor.seconds() >= until:
-                    self._later = self._reactor.callLater(0, self._start_some)
-                    return
-            self._starting.popleft()
+            over = next(self._starting[0], _OVER) is _OVER
+            if not self._starting:  # the poller was stopped meanwhile
+                return
+            if over:
+                self._starting.popleft()
+            elif self._reactor.seconds() >= until:
+                self._later = self._reactor.callLater(0, self._start_some)
+                return
 
-    def _start(self, round: Round, start: _Start) -> None:
-        if round.visit is not None:  # begun by a beat that came while others were being begun
+    def _starts(
+        self, rounds: Iterable[Sequence[Round]], began: float, then: Callable[[Visit, int], None] | None
+    ) -> Iterator[None]:
+        """Begin rounds, in steps that are short."""
+        for several in rounds:
+            try:
+                yield from self._start(several, began, then)
+            except Exception:  # a fault of ours; the others have to be polled nevertheless
+                self._log.failure("beginning to poll {device}", device=several[0].device.id)
+            yield
+
+    def _start(
+        self, several: Sequence[Round], began: float, then: Callable[[Visit, int], None] | None
+    ) -> Iterator[None]:
+        """
+        Begin the rounds of one device: what they read together belongs to the
+        most urgent one, and is a visit that the others wait for, too.
+        """
+        ready = [each for each in several if not each.visits]  # others were begun in the meantime
+        if not ready:
             return
-        device = round.device
+        plan, now = ready[0].device.plan, self._reactor.seconds()
+        parts = yield from plan.together(now, tuple(each.due for each in ready))
+        visits = []
+        for own, part in zip(ready, parts, strict=True):
+            if part.shares:
+                shared = [ready[place] for place in part.shares]
+                visits.append(self._visit(own, shared, Cycle(plan, now, part), began, then))
+        for visit in visits:
+            ready[0].lane.enter(visit)
 
+    def _visit(
+        self,
+        own: Round,
+        shared: Sequence[Round],
+        cycle: Cycle,
+        began: float,
+        then: Callable[[Visit, int], None] | None,
+    ) -> Visit:
         def done(visit: Visit) -> None:
-            round.visit = None
+            for each in shared:
+                each.visits -= 1
             bad = len([reading for reading in visit.readings if reading.quality != GOOD])
-            round.tally.ended(self._reactor.seconds() - visit.began, bad > 0)
+            own.tally.ended(self._reactor.seconds() - began, bad > 0)
             self._hand_over(visit)
-            if start.then is not None:
-                start.then(visit, bad)
+            if then is not None:
+                then(visit, bad)
 
-        cycle = Cycle(device.plan, self._reactor.seconds(), round.due)
-        round.visit = Visit(device.unit, round.terms, cycle, start.began, start.began + round.interval, done)
-        round.lane.enter(round.visit)
+        for each in shared:
+            each.visits += 1
+            each.began = began
+        return Visit(own.device.unit, own.terms, cycle, began, began + own.interval, done)
 
     def _hand_over(self, visit: Visit) -> None:
         if visit.readings:

@@ -1,10 +1,10 @@
 """What is polled when, and how that goes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lumina.interfaces import Asker, Bus, Priority, Terms
-from lumina.poll.lane import Lane, Visit
+from lumina.poll.lane import Lane
 from lumina.poll.plan import Plan
 from lumina.status import Cycles
 
@@ -76,16 +76,30 @@ class Tally:
 
 
 class Round:
-    """A device on one of its beats."""
+    """
+    A device on one of its beats.
 
-    __slots__ = ("device", "due", "interval", "lane", "tally", "terms", "visit")
+    @ivar began: the last time, in monotonic seconds.
+    @ivar visits: that read points of it and are not over.
+    """
+
+    __slots__ = ("began", "device", "due", "interval", "lane", "tally", "terms", "visits")
 
     def __init__(
         self, device: Polled, interval: float, due: tuple[int, ...] | None, lane: Lane, tally: Tally
     ) -> None:
         self.device, self.interval, self.due, self.lane, self.tally = device, interval, due, lane, tally
         self.terms = terms(device)
-        self.visit: Visit | None = None
+        self.began = 0.0
+        self.visits = 0
+
+
+def together(rounds: Iterable[Round]) -> Collection[Sequence[Round]]:
+    """Rounds that begin at the same time, those of one device together."""
+    found: dict[int, list[Round]] = {}
+    for round in rounds:
+        found.setdefault(id(round.device), []).append(round)
+    return found.values()
 
 
 def terms(device: Polled) -> Terms:
