@@ -46,8 +46,10 @@ PLANNING = {
     "poll.block",
     "poll.costs",
     "poll.cycle",
+    "poll.gates",
     "poll.guess",
     "poll.knowledge",
+    "poll.limits",
     "poll.plan",
     "poll.spans",
 }

@@ -13,7 +13,8 @@ from lumina.poll.block import Block
 from lumina.poll.costs import Costs
 from lumina.poll.cycle import Cycle
 from lumina.poll.knowledge import BAN, LONGEST_BAN
-from lumina.poll.plan import Limits, Plan
+from lumina.poll.limits import Limits
+from lumina.poll.plan import Plan
 from lumina.readings import HOLDING, Point, Reading
 
 WORD = Format("uint16")

@@ -6,7 +6,9 @@ from lumina.errors import BadRequest
 from lumina.modbus.rtu import Line
 from lumina.modbus.values import Format
 from lumina.poll.costs import Costs
-from lumina.poll.plan import Limits, Plan, problems
+from lumina.poll.limits import Limits, problems
+from lumina.poll.plan import Plan, finished
+from lumina.poll.spans import spans
 from lumina.readings import COILS, HOLDING, INPUT, Point
 from tests.meters import LINKS, MAPS
 
@@ -116,6 +118,29 @@ class ChangeTests(SynchronousTestCase):
         for _ in range(100):
             plan.costs.learn(1, 0.06)
         self.assertEqual(len(plan.round(2.0).blocks), 1)
+
+    def test_what_stays(self) -> None:
+        """
+        When something is learnt of one register, the requests for others stay the very same.
+        """
+        plan = Plan([point(address) for address in (0, 1, 1000, 2000)], costs=Costs(0.02, 0.001))
+        before = plan.round(0.0).blocks
+        (span,) = spans(plan.points, (0,))
+        plan.knowledge.failed(span, "exception_02", "refused", 0.0, silent=False)
+        after = plan.round(0.0).blocks
+        self.assertEqual([block.start for block in after], [1, 1000, 2000, 0])
+        for old, new in zip(before[1:], after[1:], strict=False):
+            self.assertIs(old, new)
+
+    def test_shared(self) -> None:
+        """
+        Of what is due together each request belongs to the most urgent that it reads for.
+        """
+        plan = Plan([point(address) for address in (0, 1, 1000, 2000)], costs=Costs(0.02, 0.001))
+        often, seldom = finished(plan.together(0.0, ((1, 2), (0, 3))))
+        self.assertEqual([block.points for block in often.blocks], [(0, 1), (2,)])
+        self.assertEqual([block.points for block in seldom.blocks], [(3,)])
+        self.assertEqual((often.shares, seldom.shares), ((0, 1), (1,)))
 
     def test_due(self) -> None:
         """

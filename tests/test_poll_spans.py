@@ -8,16 +8,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.modbus.values import Format
+from lumina.poll.plan import finished
 from lumina.poll.spans import Gap, Span, cover, gap, spans
 from lumina.readings import COILS, HOLDING, INPUT, Point
 
 
 def at(address: int, size: int = 1, table: str = HOLDING) -> Point:
     return Point(1, f"{table} {address}/{size}", table, address, Format("string", length=size))
-
-
-def never(gap: Gap) -> bool:
-    return False
 
 
 def cost(found: Sequence[Sequence[Span]], request: float, unit: float) -> float:
@@ -90,7 +87,7 @@ class CoverTests(SynchronousTestCase):
         A gap is read where that costs less than another request, and not where it costs more.
         """
         several = spans([at(0), at(10), at(40)], range(3))
-        found = cover(several, 0.02, 0.001, 125, never)
+        found = finished(cover(several, 0.02, 0.001, 125))
         self.assertEqual([[span.start for span in block] for block in found], [[0, 10], [40]])
 
     def test_limit(self) -> None:
@@ -98,7 +95,7 @@ class CoverTests(SynchronousTestCase):
         No request is longer than the limit, and no value is torn by it.
         """
         several = spans([at(place, 2) for place in range(0, 300, 2)], range(150))
-        found = cover(several, 0.02, 0.001, 125, never)
+        found = finished(cover(several, 0.02, 0.001, 125))
         self.assertEqual([block[-1].end - block[0].start for block in found], [52, 124, 124])
 
     def test_closed_gap(self) -> None:
@@ -106,10 +103,10 @@ class CoverTests(SynchronousTestCase):
         A closed gap is not read across, not even an empty one.
         """
         several = spans([at(0), at(1), at(3)], range(3))
-        for shut in (Gap(HOLDING, 1, 1), Gap(HOLDING, 2, 3)):
-            found = cover(several, 1, 0.001, 125, shut.__eq__)
+        for place in (1, 2):
+            found = finished(cover(several, 1, 0.001, 125, {place}))
             self.assertEqual(len(found), 2)
-            self.assertEqual(found[1][0].start, shut.end)
+            self.assertEqual(found[1][0], several[place])
 
     @given(
         st.lists(st.tuples(st.integers(0, 60), st.integers(1, 4)), min_size=1, max_size=9),
@@ -127,7 +124,7 @@ class CoverTests(SynchronousTestCase):
         several = spans(points, range(len(points)))
         between = [gap(*pair) for pair in pairwise(several)]
         closed = frozenset(between[index] for index in shut if index < len(between))
-        found = cover(several, request, 1.0, limit, closed.__contains__)
+        found = finished(cover(several, request, 1.0, limit, {index + 1 for index in shut}))
         self.assertEqual([span for block in found for span in block], several)
         self.assertTrue(all(legal(block, limit, closed) for block in found))
         best = cheapest(several, request, 1.0, limit, closed)

@@ -1,6 +1,7 @@
 """The poller: beats, buses side by side, what becomes of what was read."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -203,6 +204,38 @@ class BeatTests(PollerCase):
         for _ in range(4):
             answer_next()
         self.assertEqual([each.terms.id for each in bus.asked], ["fast", "slow", "fast", "slow", "slow"])
+
+
+class Busy(Clock):
+    """A clock that goes on while somebody works: a tenth of a millisecond for each look at it."""
+
+    def seconds(self) -> float:
+        self.rightNow += 0.0001
+        return super().seconds()
+
+
+class PlanningTests(PollerCase):
+    def test_others_get_their_turn(self) -> None:
+        """
+        While the plans of large devices are being made, others get their turn every millisecond.
+        """
+        self.clock = Busy()
+        buses = [FakeBus() for _ in range(5)]
+        devices = [self.device(bus, index, addresses=range(0, 2000, 40)) for index, bus in enumerate(buses)]
+        poller = Poller(devices, {}, self.clock, self.wall)
+        turns: list[float] = []
+
+        def turn() -> None:
+            turns.append(self.clock.rightNow)
+            if not all(bus.asked for bus in buses):
+                self.clock.callLater(0, turn)
+
+        turn()
+        poller.startService()
+        self.clock.advance(0)
+        self.assertLess(max(after - before for before, after in pairwise(turns)), 0.003)
+        self.assertGreater(turns[-1] - turns[0], 0.01)
+        poller.stopService()
 
 
 class OverrunTests(PollerCase):

@@ -14,7 +14,8 @@ from lumina.errors import LuminaError
 from lumina.interfaces import Bus
 from lumina.modbus.pdu import Reply
 from lumina.poll.cycle import Cycle
-from lumina.poll.plan import Limits, Plan
+from lumina.poll.limits import Limits
+from lumina.poll.plan import Plan
 from lumina.readings import Reading
 
 

@@ -17,7 +17,8 @@ from lumina.config.settings import Config
 from lumina.errors import StartRefused
 from lumina.interfaces import Sink
 from lumina.poll.costs import Costs
-from lumina.poll.plan import Limits, Plan
+from lumina.poll.limits import Limits
+from lumina.poll.plan import Plan
 from lumina.poll.poller import Poller
 from lumina.poll.rounds import Polled, load
 from lumina.readings import Point

@@ -5,7 +5,7 @@ Nothing is held against a register for ever, and nothing against one that ever
 answered, but that it is asked alone while it refuses. Pure: the time is passed in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -170,14 +170,14 @@ class Knowledge:
             return Gate.SHUT if any(ban.until > now for ban in bans) else Gate.DUE
         return Gate.OPEN if self.proven(*gap) else Gate.UNTRIED
 
-    def shut_until(self, gap: Gap) -> float:
-        """When the last ban on a gap, or on a part of it, ends or has ended; 0: there is none."""
-        inside = (
-            ban.until
-            for shut, ban in self._gaps.items()
-            if shut.table == gap.table and gap.start <= shut.start and shut.end <= gap.end
-        )
-        return max(inside, default=0.0)
+    @property
+    def suspects(self) -> Mapping[Place, Ban]:
+        """What is asked alone, and what is held against it: a ban that may be over, or not have begun."""
+        return self._spans
+
+    def bans(self, table: str) -> Iterator[tuple[Gap, float]]:
+        """Gaps of a table that were banned, and until when."""
+        return ((gap, ban.until) for gap, ban in self._gaps.items() if gap.table == table)
 
     def limit(self, table: str, most: int, now: float) -> int:
         """
@@ -186,10 +186,6 @@ class Knowledge:
         @param most: if nothing is known.
         """
         return self._lengths[in_registers(table)].limit(most, now)
-
-    def suspect(self, span: Span) -> Ban | None:
-        """What is held against a span, which then is asked alone; its ban may be over, or not have begun."""
-        return self._spans.get((span.table, span.start, span.end))
 
     def next_change(self, now: float) -> float:
         """When the next ban ends, in monotonic seconds."""

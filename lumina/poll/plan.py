@@ -7,20 +7,19 @@ device, or what requests cost, has changed enough to matter. Pure.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TypeVar
 
 from lumina.errors import BadRequest
-from lumina.modbus.pdu import (
-    MAX_READ_BITS,
-    MAX_READ_REGISTERS,
-)
 from lumina.poll.block import Block
 from lumina.poll.costs import Costs
-from lumina.poll.knowledge import Ban, Gate, Knowledge
-from lumina.poll.spans import Gap, Span, cover, gap, in_registers, nested, spans
+from lumina.poll.gates import gates
+from lumina.poll.knowledge import Ban, Knowledge, Place
+from lumina.poll.limits import Limits, problems
+from lumina.poll.spans import Span, cover, in_registers, nested, spans
 from lumina.readings import Point, decoder
 
 T = TypeVar("T")
@@ -31,29 +30,13 @@ Due = tuple[int, ...] | None
 #: The plan is made anew when a request's cost in registers is so many times what it was, or a part.
 DRIFT = 1.25
 
+#: Rounds that are kept: which points are due together differs from time to time.
+KEPT = 32
+
 #: Registers whose ban is over that are asked again in one cycle.
 PROBES = 8
 #: The same of those that it met with silence, each of which costs a timeout.
 SILENT_PROBES = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """
-    What a device can do.
-
-    @ivar max_registers: in one request, 1 to 125.
-    @ivar max_bits: in one request, 1 to 2000.
-    @ivar forbid_gaps: never read what lies between points.
-    """
-
-    max_registers: int = MAX_READ_REGISTERS
-    max_bits: int = MAX_READ_BITS
-    forbid_gaps: bool = False
-
-    def of(self, table: str) -> int:
-        """Registers or bits in one request."""
-        return self.max_registers if in_registers(table) else self.max_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +59,7 @@ class _Made:
     """Rounds that were made before, and what they were made of."""
 
     rounds: tuple[Round, ...]
+    spans: Sequence[Span]
     version: int
     ratio: float
     until: float
@@ -93,7 +77,7 @@ class Plan:
     def __init__(
         self,
         points: Sequence[Point],
-        limits: Limits = Limits(),
+        limits: Limits = Limits(),  # noqa: B008
         knowledge: Knowledge | None = None,
         costs: Costs | None = None,
         snapshots: Sequence[Sequence[int]] = (),
@@ -110,6 +94,9 @@ class Plan:
         self._snapshots = tuple(tuple(group) for group in snapshots)
         self._decoders = [decoder(point) for point in self.points]
         self._made: dict[tuple[Due, ...], _Made] = {}
+        self._blocks: dict[Place, Block] = {}
+        self._all = spans(self.points, range(len(self.points)), self._snapshots)
+        self._plain = len(self._all) == len(self.points)
         for problem in problems(self.points, limits, self._snapshots):
             raise BadRequest(problem)
 
@@ -136,6 +123,8 @@ class Plan:
         made = self._made.get(dues)
         if made is None or not self._holds(made, now):
             made = yield from self._make(now, dues)
+            if len(self._made) >= KEPT:
+                self._made.clear()
             self._made[dues] = made
         return made.rounds
 
@@ -156,22 +145,44 @@ class Plan:
         return Block(several, self.points, self._decoders)
 
     def _make(self, now: float, dues: tuple[Due, ...]) -> Generator[None, None, _Made]:
-        version, until = self.knowledge.version, self.knowledge.next_change(now)
-        wanted = self._wanted(dues)
-        several, alone, banned = self._sorted(spans(self.points, wanted, self._snapshots), now)
-        closed = self._closed(several, now)
-        found: list[list[Span]] = []
-        for table in dict.fromkeys(span.table for span in several):
-            unit = self.costs.register if in_registers(table) else self.costs.register / 16
-            mine = [span for span in several if span.table == table]
-            limit = self.knowledge.limit(table, self.limits.of(table), now)
-            found += cover(mine, self.costs.request, unit, limit, closed)
-            yield
+        version, until, ratio = self.knowledge.version, self.knowledge.next_change(now), self.costs.ratio
+        before = self._made.get(dues)
+        wanted = self._due(dues) if before is None else before.spans
+        yield
+        several, alone, banned = self._sorted(wanted, now)
+        yield
+        tables = [[*group] for _, group in groupby(several, itemgetter(0))]
+        found: list[Sequence[Span]] = []
+        for mine, shut in zip(tables, self._shut(tables, now), strict=True):
+            limit = self.knowledge.limit(mine[0].table, self.limits.of(mine[0].table), now)
+            found += yield from cover(mine, self.costs.request, self._unit(mine[0].table), limit, shut)
         found += [[span] for span in alone]
-        blocks = tuple(self.block(each) for each in found)
-        return _Made(self._shared(blocks, banned, dues), version, self.costs.ratio, until)
+        blocks: list[Block] = []
+        for each in found:
+            blocks.append(self._kept(each))
+            yield
+        return _Made(self._shared(blocks, banned, dues), wanted, version, ratio, until)
 
-    def _wanted(self, dues: tuple[Due, ...]) -> Iterable[int]:
+    def _due(self, dues: tuple[Due, ...]) -> Sequence[Span]:
+        """The spans of all that is due."""
+        if None in dues:
+            return self._all
+        wanted = self._wanted(dues)
+        if self._plain:
+            return [span for span in self._all if span.members[0] in wanted]
+        return spans(self.points, wanted, self._snapshots)
+
+    def _kept(self, several: Sequence[Span]) -> Block:
+        """One request for these spans; the same one as the last time."""
+        place = several[0].table, several[0].start, several[-1].end
+        block = self._blocks.get(place)
+        if block is None or block.spans != tuple(several):
+            if len(self._blocks) > len(self.points):
+                self._blocks.clear()
+            block = self._blocks[place] = self.block(several)
+        return block
+
+    def _wanted(self, dues: tuple[Due, ...]) -> Collection[int]:
         if None in dues:
             return range(len(self.points))
         return {index for due in dues for index in due or ()}
@@ -200,57 +211,63 @@ class Plan:
         )
 
     def _sorted(
-        self, several: Iterable[Span], now: float
-    ) -> tuple[list[Span], list[Span], list[tuple[int, Ban]]]:
+        self, several: Sequence[Span], now: float
+    ) -> tuple[Sequence[Span], list[Span], list[tuple[int, Ban]]]:
         """Spans to be read together, spans to be asked alone, and points not to be asked."""
-        together: list[Span] = []
+        suspects = self.knowledge.suspects
+        if not suspects:
+            return several, [], []
+        left = deque(span for span in several if span[:3] in suspects)
+        together = [span for span in several if span[:3] not in suspects]
+        apart = len(together)
         alone: list[Span] = []
         banned: list[tuple[Ban, Span]] = []
-        left = deque(several)
         while left:
             span = left.popleft()
-            ban = self.knowledge.suspect(span)
+            ban = suspects.get(span[:3])
             if ban is None:
                 together.append(span)
                 continue
             left += span.inner
-            span = replace(span, inner=())
+            span = span._replace(inner=())
             if ban.until:
                 banned.append((ban, span))
             else:
                 alone.append(span)
         over = sorted((each for each in banned if each[0].until <= now), key=lambda each: each[0].until)
-        probed = [each for each in over if not each[0].silent][:PROBES]
-        probed += [each for each in over if each[0].silent][:SILENT_PROBES]
-        alone += [span for _, span in probed]
-        held = [(index, ban) for ban, span in banned if (ban, span) not in probed for index in span.members]
-        return nested(together), alone, held
+        probed = [span for ban, span in over if not ban.silent][:PROBES]
+        probed += [span for ban, span in over if ban.silent][:SILENT_PROBES]
+        asked = set(probed)
+        held = [(index, ban) for ban, span in banned if span not in asked for index in span.members]
+        return together if len(together) == apart else nested(together), alone + probed, held
 
-    def _closed(self, several: Sequence[Span], now: float) -> Callable[[Gap], bool] | None:
+    def _shut(self, tables: Sequence[Sequence[Span]], now: float) -> list[set[int]]:
         """
-        What must not be read across; `None`: anything may be.
+        The gaps of each table that must not be read across.
 
-        Of the gaps whose ban is over one at a time is tried: then it is known
+        Of those whose ban is over one at a time is tried: then it is known
         which one it was, if the trial fails.
         """
-        if not self.knowledge.barriers:
-            return (lambda each: each.start < each.end) if self.limits.forbid_gaps else None
-        between = [gap(*pair) for pair in pairwise(several) if pair[0].table == pair[1].table]
-        gates = {each: self.knowledge.gate(each, now) for each in between}
-        due = [each for each, gate in gates.items() if gate is Gate.DUE and self._worthwhile(each)]
-        retried = min(due, key=self.knowledge.shut_until, default=None)
+        found = [gates(several, self.knowledge, now, self.limits.forbid_gaps) for several in tables]
+        due = [
+            (until, table, place)
+            for table, each in enumerate(found)
+            for place, until in each.due.items()
+            if self._worthwhile(tables[table][place - 1], tables[table][place])
+        ]
+        tried = min(due, default=(0.0, 0, 0))[1:]
+        return [
+            each.shut | {place for place in each.due if (table, place) != tried}
+            for table, each in enumerate(found)
+        ]
 
-        def closed(each: Gap) -> bool:
-            if self.limits.forbid_gaps and each.start < each.end:
-                return True
-            gate = gates[each]
-            return gate is Gate.SHUT or (gate is Gate.DUE and each != retried)
+    def _worthwhile(self, before: Span, after: Span) -> bool:
+        """Whether to read across is cheaper than another request."""
+        return (after.start - before.end) * self._unit(after.table) < self.costs.request
 
-        return closed
-
-    def _worthwhile(self, each: Gap) -> bool:
-        unit = self.costs.register if in_registers(each.table) else self.costs.register / 16
-        return (each.end - each.start) * unit < self.costs.request
+    def _unit(self, table: str) -> float:
+        """Seconds for a register or a bit."""
+        return self.costs.register if in_registers(table) else self.costs.register / 16
 
 
 def finished(steps: Generator[None, None, T]) -> T:
@@ -260,33 +277,3 @@ def finished(steps: Generator[None, None, T]) -> T:
             next(steps)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-
-
-def problems(
-    points: Sequence[Point], limits: Limits = Limits(), snapshots: Sequence[Sequence[int]] = ()
-) -> list[str]:
-    """What cannot be read at all, one sentence each."""
-    found = []
-    for point in points:
-        limit = limits.of(point.table)
-        if point.size > limit:
-            found.append(
-                f"{point.parameter}: it takes {point.size} registers, one request reads {limit} at most"
-            )
-    for group in snapshots:
-        names = ", ".join(points[index].parameter for index in group)
-        if len({points[index].table for index in group}) > 1:
-            found.append(f"snapshot of {names}: one request reads one table only")
-            continue
-        for span in spans(points, group, [group]):
-            limit = limits.of(span.table)
-            if span.end - span.start > limit:
-                found.append(
-                    f"snapshot of {names}: it takes {span.end - span.start} addresses from {span.start},"
-                    f" one request reads {limit} at most"
-                )
-            if span.gaps and limits.forbid_gaps:
-                found.append(
-                    f"snapshot of {names}: there are gaps between its points, and they are forbidden"
-                )
-    return found

@@ -6,11 +6,14 @@ share a register, a snapshot. A cover is a way to read all spans. Pure.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Generator, Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from lumina.readings import HOLDING, INPUT, Point
+
+#: Spans that are looked at in one step of a cover.
+STEP = 256
 
 
 class Gap(NamedTuple):
@@ -24,8 +27,7 @@ class Gap(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """
     What no request may cut: addresses from `start` to before `end`.
 
@@ -44,6 +46,8 @@ class Span:
     @property
     def points(self) -> tuple[int, ...]:
         """All that are read with it."""
+        if not self.inner:
+            return self.members
         return self.members + tuple(point for span in self.inner for point in span.points)
 
 
@@ -71,12 +75,15 @@ def spans(points: Sequence[Point], due: Iterable[int], snapshots: Sequence[Seque
 def nested(several: Iterable[Span]) -> list[Span]:
     """The spans in order, with those that lie within another put into it."""
     outer: list[Span] = []
-    for span in sorted(several, key=lambda each: (each.table, each.start, -each.end)):
-        last = outer[-1] if outer else None
-        if last is not None and last.table == span.table and span.end <= last.end:
-            outer[-1] = replace(last, inner=(*last.inner, span))
+    longest_first = sorted(several, key=itemgetter(2), reverse=True)
+    table, end = "", 0
+    for span in sorted(longest_first, key=itemgetter(0, 1)):
+        if span.end <= end and span.table == table:
+            last = outer[-1]
+            outer[-1] = last._replace(inner=(*last.inner, span))
         else:
             outer.append(span)
+            table, end = span.table, span.end
     return outer
 
 
@@ -87,12 +94,8 @@ def gap(before: Span, after: Span) -> Gap:
 
 
 def cover(
-    several: Sequence[Span],
-    request: float,
-    unit: float,
-    limit: int,
-    closed: Callable[[Gap], bool] | None = None,
-) -> list[list[Span]]:
+    several: Sequence[Span], request: float, unit: float, limit: int, closed: Collection[int] = ()
+) -> Generator[None, None, list[Sequence[Span]]]:
     """
     The cheapest requests that read all spans of one table.
 
@@ -100,35 +103,39 @@ def cover(
     request, for the last few of them. A request's cost is a constant, what
     depends on its first span, and what depends on its last one; so the best
     first span for each last one is the least of a sliding window, and the whole
-    takes time in proportion to the number of spans.
+    takes time in proportion to the number of spans. Its steps are `STEP` spans each.
 
     @param several: in order, none within another.
     @param request: seconds for each request.
     @param unit: seconds for each register or bit.
     @param limit: registers or bits in one request; a longer span stands alone.
-    @param closed: whether a gap must not be read across; `None`: none is closed.
+    @param closed: spans, by place, before which there is a gap that must not be read across.
     """
-    best = [0.0]  # what the first n cost
+    best = 0.0  # what the spans so far cost
     first: list[int] = []  # with which span the request begins that ends with this one
-    window: deque[tuple[float, int]] = deque()  # first spans that are still possible; the best comes first
+    window: deque[tuple[float, int, int]] = (
+        deque()
+    )  # first spans that are still possible; the best comes first
     slack = 1e-6 * request  # of two that cost the same, the longer one
-    for index, span in enumerate(several):
-        if closed and index and closed(gap(several[index - 1], span)):
+    for index, (_, start, end, *_) in enumerate(several):
+        if index in closed:
             window.clear()
-        value = best[index] - unit * span.start
+        value = best - unit * start
         while window and window[-1][0] > value + slack:
             window.pop()
-        window.append((value, index))
-        while len(window) > 1 and span.end - several[window[0][1]].start > limit:
+        window.append((value, index, start))
+        while end - window[0][2] > limit and len(window) > 1:
             window.popleft()
-        value, begin = window[0]
-        best.append(value + request + unit * span.end)
+        value, begin, _ = window[0]
+        best = value + request + unit * end
         first.append(begin)
-    found: list[list[Span]] = []
+        if not index % STEP:
+            yield
+    found: list[Sequence[Span]] = []
     stop = len(several)
     while stop:
         begin = first[stop - 1]
-        found.append(list(several[begin:stop]))
+        found.append(several[begin:stop])
         stop = begin
     return found[::-1]
 
@@ -136,7 +143,7 @@ def cover(
 def _add(found: dict[tuple[str, int, int], Span], span: Span) -> None:
     place = span.table, span.start, span.end
     same = found.get(place)
-    found[place] = span if same is None else replace(same, members=same.members + span.members)
+    found[place] = span if same is None else same._replace(members=same.members + span.members)
 
 
 def _snapshot(points: Sequence[Point], members: tuple[int, ...]) -> Span:
