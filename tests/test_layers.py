@@ -52,6 +52,7 @@ PLANNING = {
     "poll.limits",
     "poll.plan",
     "poll.spans",
+    "poll.splits",
 }
 BUS = {"bus.schedule", "bus.turns", "bus.unit", "bus.units"}
 PURE = LOW | {"readings", "status", "terms", "commands", "access"} | BUS | PLANNING | DECLARATIONS

@@ -31,6 +31,7 @@ class Device:
     Registers that hold their own address.
 
     @ivar missing: registers that it refuses.
+    @ivar failing: registers at which it fails.
     @ivar mute: registers that it does not answer to.
     @ivar quiet_above: it answers nothing to requests for more registers.
     @ivar dead: it answers nothing.
@@ -40,6 +41,7 @@ class Device:
 
     def __init__(self, missing: Collection[int] = (), mute: Collection[int] = (), longest: int = 125) -> None:
         self.missing, self.mute, self.longest = set(missing), set(mute), longest
+        self.failing: set[int] = set()
         self.dead = False
         self.quiet_above = 125
         self.asked: list[tuple[int, int]] = []
@@ -49,6 +51,8 @@ class Device:
         addresses = range(block.start, block.end)
         if self.dead or len(addresses) > self.quiet_above or self.mute.intersection(addresses):
             raise NoReply("nothing came")
+        if self.failing.intersection(addresses):
+            raise ExceptionReply(block.request.function, 4)
         if self.missing.intersection(addresses) or len(addresses) > self.longest:
             raise ExceptionReply(block.request.function, 2)
         return bytes((3, 2 * len(addresses))) + struct.pack(f">{len(addresses)}H", *addresses)
@@ -213,18 +217,40 @@ class CycleTests(SynchronousTestCase):
         run(plan, device, 1 + BAN)
         self.assertIn((0, 10), device.asked)
 
-    def test_failing_gap(self) -> None:
+    def test_failing(self) -> None:
         """
-        Device failure, exception 04, may be the gaps' fault; without any, it is what it says.
+        Device failure, exception 04, may be the fault of a gap, or of a register; that is tried with a few
+        requests in each cycle.
         """
-        for places, asked in (((0, 9), 3), ((0, 1), 1)):
+        for places, asked in (((0, 9), 3), ((0, 1), 3), (range(125), 7)):
             plan = plan_of([(place, 1) for place in places])
-            cycle = Cycle(plan, 0.0)
-            readings = []
-            while block := cycle.next(0.0):
-                readings += cycle.failed(block, ExceptionReply(3, 4), 0.0, WALL)
-            self.assertEqual([reading.quality for reading in readings], ["exception_04"] * 2)
-            self.assertEqual(cycle.asked, asked)
+            for _ in range(3):
+                cycle, readings = Cycle(plan, 0.0), []
+                while block := cycle.next(0.0):
+                    readings += cycle.failed(block, ExceptionReply(3, 4), 0.0, WALL)
+                readings += cycle.close(0.0, WALL)
+                self.assertEqual([each.quality for each in readings], ["exception_04"] * len(places))
+                self.assertEqual(cycle.asked, asked)
+
+    def test_failing_register(self) -> None:
+        """
+        A register at which the device fails is found, and the others are read in the same cycle; one that was
+        read before is asked alone until it is well.
+        """
+        plan, device = plan_of([(place, 1) for place in range(60)]), Device()
+        device.failing.add(20)
+        self.assertEqual(good(run(plan, device)), {*range(60)} - {20})
+        plan = plan_of([(place, 1) for place in range(60)])
+        device.failing.clear()
+        run(plan, device)
+        device.failing.add(20)
+        found = [len(good(run(plan, device, float(cycle)))) for cycle in range(5)]
+        self.assertEqual(found, [0, 59, 59, 59, 59])
+        self.assertEqual(len(device.asked), 3)
+        device.failing.clear()
+        run(plan, device, 5.0)
+        run(plan, device, 6.0)
+        self.assertEqual(device.asked, [(0, 60)])
 
     def test_one_trial_for_the_device(self) -> None:
         """

@@ -479,6 +479,20 @@ class LoadTests(PollerCase):
         shares = load(("line", each, {0.1: (0, 1)}) for each in plans)
         self.assertAlmostEqual(shares["line"], 2 * needed / 0.1)
 
+    def test_several_intervals(self) -> None:
+        """
+        What is read together with something else is reckoned so, where each interval is a multiple of the
+        next shorter one.
+        """
+        costs = Costs(0.02, 0.001)
+        beats: tuple[dict[float, tuple[int, ...]], ...] = (
+            {1.0: (0, 2), 10.0: (1,)},
+            {2.0: (0, 2), 3.0: (1,)},
+        )
+        shares = [load([("line", Plan(points(1, 0, 1, 2), costs=costs), each)]) for each in beats]
+        self.assertAlmostEqual(shares[0]["line"], 0.023)
+        self.assertAlmostEqual(shares[1]["line"], 0.023 / 2 + 0.021 / 3)
+
 
 class StopTests(PollerCase):
     def test_stop(self) -> None:

@@ -10,7 +10,6 @@ Pure: whoever asks reports what came.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,16 +17,20 @@ from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
 from lumina.poll.block import Block
 from lumina.poll.knowledge import Ban, Gate
 from lumina.poll.plan import Plan, Round
-from lumina.poll.spans import Gap, Span, gap
+from lumina.poll.spans import Gap, Span, apart, gap, runs
+from lumina.poll.splits import Splits
 from lumina.readings import Reading
 
 #: Silences, without any answer in the cycle, after which a device is taken for dead: to blocks that
 #: it has answered before; to any, if there are none of these; to any, if there are.
 STRIKES, DOUBTFUL_STRIKES, MOST_STRIKES = 2, 3, 4
 
+#: Blocks that are taken apart in a cycle in which the device says that it fails, and gives nothing.
+TRIALS = 3
+
 
 class _Mute(NamedTuple):
-    """A block that met with silence."""
+    """A block that met with silence, or at which the device failed."""
 
     block: Block
     error: LuminaError
@@ -37,24 +40,6 @@ class _Mute(NamedTuple):
 _DIVIDES = (0x02, 0x03)
 #: The server has failed: some say so when they are asked for what they do not have.
 _FAILURE = 0x04
-
-
-@dataclass(slots=True)
-class _Split:
-    """
-    A block that failed, and was asked again in parts.
-
-    @ivar place: table, start and end.
-    @ivar gaps: between the parts; they are to blame if every part is answered.
-    @ivar silent: it met with silence; else it was refused.
-    @ivar waiting: parts that were not asked yet.
-    """
-
-    place: tuple[str, int, int]
-    gaps: tuple[Gap, ...]
-    silent: bool
-    waiting: int
-    sound: bool = True
 
 
 class Cycle:
@@ -79,11 +64,12 @@ class Cycle:
         self._plan, self._knowledge = plan, plan.knowledge
         self._queue = deque(round.blocks)
         self._banned = round.banned
-        self._splits: dict[Block, _Split] = {}
+        self._splits: Splits | None = None
         self._mute: list[_Mute] = []
         self._lost: list[_Mute] = []
         self._silences = self._surprises = 0
-        self._careful = False
+        self._careful = self._sound = False
+        self._trials = 0
         self._blocks = round.blocks
         self._doubtful, self._strikes = True, 0
 
@@ -113,11 +99,12 @@ class Cycle:
             what requests cost, as when it was shared or answered from memory.
         """
         self.answers += 1
+        self._sound = True
         self._knowledge.answered(block.place, block.gaps, block.cuts, block.spans)
         if seconds is not None:
             self._plan.costs.learn(block.weight, seconds)
         if self._splits:
-            self._settle(block, True, now)
+            self._splits.settle(block, True, now)
         return block.readings(pdu, at)
 
     def failed(self, block: Block, error: LuminaError, now: float, at: float) -> list[Reading]:
@@ -133,10 +120,10 @@ class Cycle:
             self.answers += 1
             if error.code in _DIVIDES:
                 return self._refused(block, error, now, at)
-            if error.code == _FAILURE and self._untried(block, now):
-                self._queue += self._split_at_gaps(block, now)
+            if error.code == _FAILURE:
+                self._ill(block, error, now)
                 return []
-        self._settle(block, False, now)
+        self._settle(block, now)
         return self._bad(block.points, error, at)
 
     def close(self, now: float, at: float, error: LuminaError | None = None) -> list[Reading]:
@@ -149,10 +136,9 @@ class Cycle:
         if self._silences and not self.answers:
             self._knowledge.silent_cycle()
         found = [self._held(index, ban, now, at) for index, ban in self._banned]
-        for block, silence in lost:
-            found += self._bad(block.points, silence, at)
-            if self.answers:
-                self._remember(block, silence, now)
+        for mute in lost:
+            found += self._bad(mute.block.points, mute.error, at)
+            self._remember(mute, now)
         why = error or (lost[-1].error if lost else NoReply("the device was not asked"))
         for block in self._queue:
             found += self._bad(block.points, why, at)
@@ -181,11 +167,18 @@ class Cycle:
             halves = self._split(block, (block.spans[:cut], block.spans[cut:]), blamed, now, silent=False)
             self._queue.extendleft(reversed(halves))
             return []
-        self._settle(block, False, now)
+        self._settle(block, now)
         (span,) = block.spans
         self._knowledge.failed(span, error.word, str(error), now, silent=False)
         self._queue.extendleft(self._plan.block((each,)) for each in reversed(span.inner))
         return self._bad(span.members, error, at)
+
+    def _ill(self, block: Block, error: LuminaError, now: float) -> None:
+        if self._untried(block, now):
+            self._queue += self._split_at_gaps(block, now)
+        else:
+            self._settle(block, now)
+            self._mute.append(_Mute(block, error))
 
     def _silent(self, block: Block, error: LuminaError, now: float) -> None:
         if isinstance(error, NoReply):
@@ -193,40 +186,55 @@ class Cycle:
                 self._weigh()
             self._silences += 1
             self._surprises += self._knowledge.whole(block.place)
-        if _apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
+        if apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
             self._careful = True
             self._queue += self._split_at_gaps(block, now)
         else:
-            self._settle(block, False, now)
+            self._settle(block, now)
             self._mute.append(_Mute(block, error))
 
     def _divide_mute(self, now: float) -> None:
         """
-        What met with silence may hold a register that the device does not like.
+        What met with silence, or made the device fail, may hold a register that it does not like.
 
         That is worth finding out while it answers others; if it answers
-        nothing, by one block, of which the ends are asked for a sign of life.
+        nothing, by a few requests only, for a sign of life.
         """
         mutes, self._mute = self._mute, []
-        hopeless = not self.answers and not self._doubtful
+        tried = False
         for mute in mutes:
-            block = mute.block
+            (block, error), helped = mute, self._helped(mute)
             known = self._knowledge.whole(block.place) and not self._knowledge.misses(block.place)
-            if len(block.spans) == 1 or hopeless or (self.answers and known):
+            if isinstance(error, ExceptionReply):
+                hopeless = known or not (helped or self._trials < TRIALS)
+                self._trials += not (helped or hopeless)
+            else:
+                hopeless = known if helped else tried or not self._doubtful
+            if hopeless or not (block.spans[1:] or block.spans[0].inner):
                 self._lost.append(mute)
                 continue
-            cuts = [self._middle(block.spans)] if self.answers else [1, len(block.spans) - 1]
-            edges = [0, *dict.fromkeys(cuts), len(block.spans)]
-            parts = [block.spans[first:last] for first, last in pairwise(edges)]
-            blamed = tuple(gap(block.spans[cut - 1], block.spans[cut]) for cut in edges[1:-1])
-            self._queue += sorted(
-                self._split(block, parts, blamed, now, silent=True), key=lambda part: part.count
-            )
-            hopeless = not self.answers
+            self._queue += self._divided(mute, now)
+            tried = True
+
+    def _divided(self, mute: _Mute, now: float) -> list[Block]:
+        block = mute.block
+        if len(block.spans) == 1:
+            (span,) = block.spans
+            self._lost.append(_Mute(self._plan.block((span._replace(inner=()),)), mute.error))
+            return [self._plan.block((each,)) for each in span.inner]
+        cuts = [self._middle(block.spans)] if self.answers else [1, len(block.spans) - 1]
+        edges = [0, *dict.fromkeys(cuts), len(block.spans)]
+        parts = [block.spans[first:last] for first, last in pairwise(edges)]
+        blamed = tuple(gap(block.spans[cut - 1], block.spans[cut]) for cut in edges[1:-1])
+        return sorted(self._split(block, parts, blamed, now, silent=True), key=lambda part: part.count)
+
+    def _helped(self, mute: _Mute) -> bool:
+        """Whether the device does for others what it did not do for this one."""
+        return self._sound if isinstance(mute.error, ExceptionReply) else self.answers > 0
 
     def _split_at_gaps(self, block: Block, now: float) -> list[Block]:
         blamed = tuple(each for each in block.gaps if self._knowledge.gate(each, now) is not Gate.OPEN)
-        return self._split(block, _runs(block.spans), blamed or block.gaps, now, silent=True)
+        return self._split(block, runs(block.spans), blamed or block.gaps, now, silent=True)
 
     def _split(
         self, block: Block, parts: Sequence[Sequence[Span]], blamed: tuple[Gap, ...], now: float, silent: bool
@@ -235,27 +243,23 @@ class Cycle:
         @param blamed: what is to blame if all parts are answered; of a block that was read
             before, only when it fails again and again.
         """
-        self._settle(block, False, now)
+        self._settle(block, now)
         blocks = [self._plan.block(part) for part in parts]
         if self._knowledge.whole(block.place) and self._knowledge.missed(block.place) < 2:
             blamed = ()
-        split = _Split(block.place, blamed, silent, len(blocks))
-        self._splits.update(dict.fromkeys(blocks, split))
+        if self._splits is None:
+            self._splits = Splits(self._knowledge)
+        self._splits.add(block.place, blocks, blamed, silent)
         return blocks
 
-    def _settle(self, block: Block, sound: bool, now: float) -> None:
-        """What an attempt says of the block that it was a part of."""
-        split = self._splits.pop(block, None)
-        if split is None:
-            return
-        split.waiting -= 1
-        split.sound &= sound
-        if split.sound and not split.waiting and split.gaps:
-            self._knowledge.apart(split.place, split.gaps, now, split.silent)
+    def _settle(self, block: Block, now: float) -> None:
+        """It was not answered, which says something of what it was a part of."""
+        if self._splits:
+            self._splits.settle(block, False, now)
 
     def _untried(self, block: Block, now: float) -> bool:
         """Whether it reads across a gap that was never read."""
-        return _apart(block.spans) and any(
+        return apart(block.spans) and any(
             self._knowledge.gate(each, now) is not Gate.OPEN for each in block.gaps
         )
 
@@ -266,12 +270,15 @@ class Cycle:
         strange = [cut for cut in cuts if not self._knowledge.proven(*gap(several[cut - 1], several[cut]))]
         return min(strange or cuts, key=lambda cut: abs(cut - middle))
 
-    def _remember(self, block: Block, error: LuminaError, now: float) -> None:
-        """Silence, while the device answers others."""
-        if len(block.spans) == 1:
-            self._knowledge.failed(block.spans[0], error.word, _reason(error), now, silent=True)
-        else:
-            self._knowledge.missed(block.place)
+    def _remember(self, mute: _Mute, now: float) -> None:
+        """Silence or failure, while the device answers others."""
+        block, error = mute
+        ill = isinstance(error, ExceptionReply)
+        if len(block.spans) > 1:
+            if ill or self.answers:
+                self._knowledge.missed(block.place)
+        elif self._helped(mute):
+            self._knowledge.failed(block.spans[0], error.word, _reason(error), now, silent=not ill)
 
     def _bad(self, points: Sequence[int], error: LuminaError, at: float) -> list[Reading]:
         reason = _reason(error)
@@ -282,21 +289,6 @@ class Cycle:
             f"{ban.reason}; {ban.failures} times in a row, and it is asked again in {ban.until - now:.0f} s"
         )
         return Reading(self._plan.points[index], None, at, ban.word, reason)
-
-
-def _apart(several: Sequence[Span]) -> bool:
-    """Whether there are gaps between spans."""
-    return any(before.end < after.start for before, after in pairwise(several))
-
-
-def _runs(several: Sequence[Span]) -> list[list[Span]]:
-    """The spans, parted at each gap."""
-    found: list[list[Span]] = [[several[0]]]
-    for span in several[1:]:
-        if found[-1][-1].end < span.start:
-            found.append([])
-        found[-1].append(span)
-    return found
 
 
 def _reason(error: LuminaError) -> str:

@@ -135,9 +135,9 @@ class Plan:
             and made.ratio / DRIFT <= self.costs.ratio <= made.ratio * DRIFT
         )
 
-    def seconds(self, now: float, due: Due = None) -> float:
-        """How long the round will take, if each block is answered at once."""
-        blocks = self.round(now, due).blocks
+    def seconds(self, now: float, dues: tuple[Due, ...] = (None,)) -> float:
+        """How long it will take to read what is due together, if each block is answered at once."""
+        blocks = [block for round in finished(self.together(now, dues)) for block in round.blocks]
         return self.costs.of(sum(block.weight for block in blocks), len(blocks))
 
     def block(self, several: Sequence[Span]) -> Block:

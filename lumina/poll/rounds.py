@@ -1,7 +1,9 @@
 """What is polled when, and how that goes."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lumina.interfaces import Asker, Bus, Priority, Terms
 from lumina.poll.lane import Lane
@@ -125,6 +127,23 @@ def load(
     """
     shares: dict[str, float] = {}
     for name, plan, beats in devices:
-        needed = sum(plan.seconds(now, due) / interval for interval, due in beats.items())
-        shares[name] = shares.get(name, 0.0) + needed
+        shares[name] = shares.get(name, 0.0) + _share(plan, beats, now)
     return shares
+
+
+def _share(plan: Plan, beats: Mapping[float, tuple[int, ...]], now: float) -> float:
+    """
+    The share of its time that a bus needs for a device.
+
+    Where each interval is a multiple of the one before it, whatever is due less
+    often is read together with all that is due more often. Else that is left
+    out of account: intervals that do not fit seldom meet.
+    """
+    intervals = sorted(beats)
+    dues = tuple(beats[interval] for interval in intervals)
+    if not all(math.isclose(round(long / short) * short, long) for short, long in pairwise(intervals)):
+        return sum(plan.seconds(now, (due,)) / interval for interval, due in beats.items())
+    rates = [*(1 / interval for interval in intervals), 0.0]
+    return sum(
+        (rates[place] - rates[place + 1]) * plan.seconds(now, dues[: place + 1]) for place in range(len(dues))
+    )

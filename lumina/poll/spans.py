@@ -7,6 +7,7 @@ share a register, a snapshot. A cover is a way to read all spans. Pure.
 
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Sequence
+from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -91,6 +92,21 @@ def gap(before: Span, after: Span) -> Gap:
     """What lies between two spans of a table; spans that overlap have an empty gap at the later's start."""
     end = after.start
     return Gap(after.table, before.end if before.end < end else end, end)
+
+
+def apart(several: Sequence[Span]) -> bool:
+    """Whether there are gaps between spans, which are in order."""
+    return any(before.end < after.start for before, after in pairwise(several))
+
+
+def runs(several: Sequence[Span]) -> list[list[Span]]:
+    """The spans, which are in order, parted at each gap."""
+    found: list[list[Span]] = [[several[0]]]
+    for before, span in pairwise(several):
+        if before.end < span.start:
+            found.append([])
+        found[-1].append(span)
+    return found
 
 
 def cover(
