@@ -26,6 +26,7 @@ from lumina.modbus.values import Format  # noqa: E402
 from lumina.poll.costs import Costs  # noqa: E402
 from lumina.poll.cycle import Cycle  # noqa: E402
 from lumina.poll.plan import Plan  # noqa: E402
+from lumina.poll.spans import Span  # noqa: E402
 from lumina.readings import INPUT, Point  # noqa: E402
 from tests.meters import LINKS, MAPS  # noqa: E402
 
@@ -94,17 +95,47 @@ def best(work: Callable[[], object], times: int) -> float:
 
 
 def show_planning() -> None:
-    print("Processor time for making a plan\n\npoints        ms")
-    for count in (10, 100, 1000):
-        address, places = 0, []
-        for _ in range(count):
-            address += random.choice((1, 1, 1, 2, 5, 30))
-            places.append((address, 1))
-        print(f"{count:6}{best(partial(make, places), 5) * 1e3:10.2f}")
+    print("Processor time for making a plan, ms\n\nregisters      points", end="")
+    print("".join(f"{title:>16}" for title in ("at first", "again", "longest step", "with 40 bans")))
+    for title, gaps in (("dense", (1,)), ("sparse", (1, 1, 1, 2, 5, 30)), ("far apart", (13,))):
+        for count in (100, 1000, 5000):
+            address, places = 0, []
+            for _ in range(count):
+                address += random.choice(gaps)
+                places.append((address, 1))
+            figures = planning(places, 40)
+            print(f"{title:10}{count:11}", "".join(f"{figure * 1e3:16.2f}" for figure in figures), sep="")
 
 
-def make(places: Places) -> None:
-    plan_of(places, Costs(0.02, 0.001)).round(0.0)
+def planning(places: Places, bans: int) -> list[float]:
+    """Seconds of processor time to make a plan, to make it again, for the longest step, and with bans."""
+    first = best(lambda: plan_of(places, Costs(0.02, 0.001)).round(0.0), 3)
+    plan = plan_of(places, Costs(0.02, 0.001))
+    again = best(lambda: anew(plan), 5)
+    for address, size in random.sample(places, bans):
+        span = Span(INPUT, address, address + size, ())
+        for _ in range(2):
+            plan.knowledge.failed(span, "exception_02", "refused", 0.0, silent=False)
+    banned = best(lambda: anew(plan), 5)
+    return [first, again, min(longest(plan) for _ in range(3)), banned]
+
+
+def anew(plan: Plan) -> None:
+    """As after something new has been learnt."""
+    plan.knowledge.version += 1
+    plan.round(0.0)
+
+
+def longest(plan: Plan) -> float:
+    """The longest that others have to wait while the plan is made; in the worst case, with bans."""
+    plan.knowledge.version += 1
+    steps, found = plan.together(0.0, (None,)), 0.0
+    while True:
+        began = process_time()
+        over = next(steps, steps) is steps
+        found = max(found, process_time() - began)
+        if over:
+            return found
 
 
 def show_decoding() -> None:

@@ -63,6 +63,28 @@ SUNSPEC = [
     *((40106, 1), (40107, 1), (40108, 1), (40109, 2), (40111, 2), (40113, 2)),
 ]
 
+#: SMA's Sunny Tripower: whole numbers and counters of two registers, energies of four.
+SMA = [
+    *((address, 2) for address in (30051, 30053, 30057, 30201, 30203, 30225, 30231, 30233)),
+    *((30513, 4), (30517, 4), (30521, 4), (30525, 4), *((address, 2) for address in range(30529, 30543, 2))),
+    *((address, 2) for address in (*range(30769, 30815, 2), 30837, 30839, 30845, 30849, 30865, 30867)),
+    *((address, 2) for address in (30935, 30949, 30953, 30957, 30959, 30961, 30977, 30979, 30981)),
+]
+
+#: Siemens' PAC3200: floats, a block of state, and counters of four registers.
+PAC3200 = [
+    *((address, 2) for address in (*range(1, 67, 2), 67, 69, 71)),
+    *((address, 2) for address in (205, 207, 209, 211, 213, 215, 217, 219)),
+    *((address, 4) for address in range(801, 845, 4)),
+]
+
+#: Janitza's UMG 96RM: the block of its common values, energies, and harmonics of voltages and currents.
+UMG_96RM = [
+    *((address, 2) for address in range(19000, 19122, 2)),
+    *((address, 2) for address in (808, 810, 812, 814, 816, 818, 836, 838, 860, 862, 864, 866, 868, 870)),
+    *((address, 2) for phase in range(6) for address in range(1000 + 80 * phase, 1040 + 80 * phase, 4)),
+]
+
 MAPS = {
     "SDM120": SDM120,
     "SDM630": SDM630,
@@ -71,6 +93,9 @@ MAPS = {
     "Deye string": DEYE,
     "iEM3155": IEM3155,
     "SunSpec 103": SUNSPEC,
+    "SMA Tripower": SMA,
+    "PAC3200": PAC3200,
+    "UMG 96RM": UMG_96RM,
 }
 
 #: What a request and a register cost on common links, in seconds.
