@@ -1,5 +1,8 @@
 """Device states: what is known of polled devices."""
 
+import re
+
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import BadRequest
@@ -14,8 +17,9 @@ FLOW = Point("pump", "Flow")
 
 class StateTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.now = 1000.0
-        self.states = DeviceStates(lambda: self.now, lambda: {1: Cycles(3, 1)})
+        self.now, self.step = 1000.0, 0.0
+        wall = lambda: self.now + self.step  # noqa: E731
+        self.states = DeviceStates(wall, lambda: self.now, lambda: {1: Cycles(3, 1)})
         self.states.expect(1, "plant", 7, [VOLTS, AMPERES])
         self.states.expect("pump", "plant", 8, [FLOW])
 
@@ -128,6 +132,35 @@ class StateTests(SynchronousTestCase):
         self.read(Reading(VOLTS, 3, 1003.0))
         self.assertEqual(len(seen), 2)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
+
+    def test_clock_is_set(self) -> None:
+        """
+        When the wall clock is set, as on a machine that wakes up in 1970, no age is wrong for that.
+        """
+        self.read(Reading(VOLTS, 1, 1000.0))
+        self.step = 1.7e9
+        self.now = 1010.0
+        (device,) = self.states.devices("1")
+        self.assertEqual((device.since, device.age, device.points[0].age), (10.0, 10.0, 10.0))
+        self.read(Reading(VOLTS, 2, 1.7e9 + 1008.0))
+        (device,) = self.states.devices("1")
+        self.assertEqual((device.since, device.age, device.points[0].age), (10.0, 2.0, 2.0))
+
+    def test_flapping(self) -> None:
+        """
+        A device that comes and goes is told of ten times, then once a minute; how it stands is said at last.
+        """
+        with capturedLogs() as events:
+            for second in range(600):
+                self.now = 2000.0 + second
+                well = second % 2 or second >= 500
+                self.read(Reading(FLOW, 1 if well else None, self.now, "good" if well else "timeout", "gone"))
+        said = [text for event in events if (text := formatEvent(event)).startswith("device pump is")]
+        self.assertLess(len(said), 25)
+        self.assertEqual(said[:2], ["device pump is offline: gone", "device pump is online again"])
+        self.assertRegex(said[-1], r"^device pump is online again, after \d+ changes$")
+        told = [re.search(r"after (\d+)", each) for each in said]
+        self.assertEqual(sum(int(each[1]) if each else 1 for each in told), 500)
 
     def test_unknown(self) -> None:
         """

@@ -66,7 +66,7 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
 
 
 def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -> Poller:
-    states = DeviceStates(parts.wall, lambda: poller.cycles())
+    states = DeviceStates(parts.wall, parts.reactor.seconds, lambda: poller.cycles())
     sinks: dict[str, Sink] = {"device states": states, **parts.sinks}
     poller = Poller(made, sinks, parts.reactor, parts.wall, config.poll.spread)
     for device in made:

@@ -13,6 +13,9 @@ from lumina.status import Change, Cycles, DeviceStatus, PointStatus
 #: Changes that are kept of each value.
 KEPT = 10
 
+#: Times that the log tells at once that a device comes or goes, and seconds until it may once more.
+TOLD, PAUSE = 10, 60.0
+
 #: Devices that are named where one is asked about that is none of them.
 _NAMED = 20
 
@@ -37,16 +40,17 @@ def answered(quality: str) -> bool | None:
 class _Value:
     """One point."""
 
-    __slots__ = ("changes", "last", "point")
+    __slots__ = ("changes", "last", "point", "seen")
 
     def __init__(self, point: Point) -> None:
         self.point = point
         self.last: Reading | None = None
+        self.seen = 0.0
         self.changes: deque[Change] | None = None
 
     def status(self, now: float) -> PointStatus:
         last = self.last
-        age = 0.0 if last is None else max(0.0, now - last.at)
+        age = 0.0 if last is None else max(0.0, now - self.seen)
         changes = tuple(reversed(self.changes or ()))
         return PointStatus(self.point.parameter, self.point.unit, last, age, changes)
 
@@ -62,15 +66,26 @@ class _Device:
         self.reason = ""
         self.good = self.bad = 0
         self.read: float | None = None
+        self.untold = 0
+        self._left, self._told = float(TOLD), 0.0
 
-    def count(self, before: Reading | None, after: Reading) -> None:
+    def may_be_told(self, now: float) -> bool:
+        """Whether the log may say once more that it has come or gone."""
+        self._left = min(TOLD, self._left + (now - self._told) / PAUSE)
+        self._told = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def count(self, before: Reading | None, after: Reading, seen: float) -> None:
         """One value is now this good, where it was that good before."""
         if before is not None:
             self.good -= before.quality == GOOD
             self.bad -= before.quality != GOOD
         self.good += after.quality == GOOD
         self.bad += after.quality != GOOD
-        self.read = after.at
+        self.read = seen
 
     def status(self, now: float, cycles: Cycles, whole: bool) -> DeviceStatus:
         return DeviceStatus(
@@ -94,13 +109,18 @@ class DeviceStates:
     _log = Logger()
 
     def __init__(
-        self, wall: Callable[[], float], cycles: Callable[[], Mapping[int | str, Cycles]] = dict
+        self,
+        wall: Callable[[], float],
+        seconds: Callable[[], float],
+        cycles: Callable[[], Mapping[int | str, Cycles]] = dict,
     ) -> None:
         """
         @param wall: seconds since 1970, as in readings.
+        @param seconds: monotonic time, so that all ages are right when the wall clock is set.
         @param cycles: how the polling of each device goes.
         """
         self._wall = wall
+        self._seconds = seconds
         self._cycles = cycles
         self._devices: dict[int | str, _Device] = {}
         self._watching: list[Callable[[Change], None]] = []
@@ -112,16 +132,17 @@ class DeviceStates:
     def put(self, readings: Sequence[Reading]) -> Deferred[None]:
         """As of a Sink: the readings of one device in one cycle come together."""
         there: dict[int | str, Reading] = {}
+        behind = self._wall() - self._seconds()
         for reading in readings:
             device = self._devices.get(reading.point.device)
             if device is None or reading.point.parameter not in device.values:
                 continue
-            self._take(device, device.values[reading.point.parameter], reading)
+            self._take(device, device.values[reading.point.parameter], reading, reading.at - behind)
             answers = answered(reading.quality)
             if answers or (answers is False and device.id not in there):
                 there[device.id] = reading
         for id, reading in there.items():
-            self._seen(self._devices[id], reading)
+            self._seen(self._devices[id], reading, reading.at - behind)
         return succeed(None)
 
     def devices(self, id: str | None = None) -> Sequence[DeviceStatus]:
@@ -130,7 +151,7 @@ class DeviceStates:
 
         @raise BadRequest: none has this id.
         """
-        now, cycles = self._wall(), self._cycles()
+        now, cycles = self._seconds(), self._cycles()
         found = [each for each in self._devices.values() if id is None or str(each.id) == id]
         if id is not None and not found:
             known = ", ".join(str(each) for each in [*self._devices][:_NAMED]) or "none"
@@ -151,9 +172,9 @@ class DeviceStates:
 
         return end
 
-    def _take(self, device: _Device, value: _Value, reading: Reading) -> None:
-        before, value.last = value.last, reading
-        device.count(before, reading)
+    def _take(self, device: _Device, value: _Value, reading: Reading, seen: float) -> None:
+        before, value.last, value.seen = value.last, reading, seen
+        device.count(before, reading, seen)
         if before is not None and before.value == reading.value and before.quality == reading.quality:
             return
         change = Change(before, reading)
@@ -174,13 +195,25 @@ class DeviceStates:
             except Exception:
                 self._log.failure("telling of a change")
 
-    def _seen(self, device: _Device, reading: Reading) -> None:
+    def _seen(self, device: _Device, reading: Reading, seen: float) -> None:
         online = bool(answered(reading.quality))
         device.reason = "" if online else reading.reason or reading.quality
-        if online == device.online:
-            return
-        before, device.online, device.since = device.online, online, reading.at
-        if not online:
-            self._log.warn("device {device} is offline: {reason}", device=device.id, reason=device.reason)
-        elif before is not None:
-            self._log.info("device {device} is online again", device=device.id)
+        if online != device.online:
+            device.untold += device.online is not None or not online
+            device.online, device.since = online, seen
+        # One that comes and goes is told of now and then; how it stands is always said in the end.
+        if device.untold and device.may_be_told(seen):
+            self._tell(device)
+
+    def _tell(self, device: _Device) -> None:
+        times = f", after {device.untold} changes" if device.untold > 1 else ""
+        device.untold = 0
+        if device.online:
+            self._log.info("device {device} is online again{times}", device=device.id, times=times)
+        else:
+            self._log.warn(
+                "device {device} is offline{times}: {reason}",
+                device=device.id,
+                times=times,
+                reason=device.reason,
+            )

@@ -42,7 +42,7 @@ class LiveOverview:
         self._counted: dict[tuple[str, int], Callable[[Outcome], None]] = {}
         self._sinks: list[Callable[[], SinkStatus]] = []
         self._clients: dict[str, ClientStatus] = {}
-        self._devices = DeviceStates(lambda: 0.0)
+        self._devices = DeviceStates(lambda: 0.0, lambda: 0.0)
 
     def add_port(
         self, status: Callable[[], PortStatus], states: Callable[[], Mapping[int, str]] = dict
