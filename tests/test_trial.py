@@ -15,7 +15,7 @@ from lumina.modbus.values import Format
 from lumina.poll.lane import Lane
 from lumina.poll.plan import Plan
 from lumina.poll.rounds import Polled
-from lumina.poll.trial import attempt, orders, words
+from lumina.poll.trial import Way, attempt, marked, orders, words
 from lumina.readings import COILS, Point
 from lumina.testing import FakeBus
 
@@ -46,6 +46,15 @@ class OrderTests(SynchronousTestCase):
         """
         self.assertEqual(likely("uint32", bytes.fromhex("00012345")), "ABCD")
         self.assertEqual(likely("uint32", bytes.fromhex("23450001")), "CDAB")
+
+    def test_as_it_is_configured(self) -> None:
+        """
+        Of values that could both be, what is configured is marked, be the other a little smaller.
+        """
+        ways = marked([Way("modicon", 715), Way("one-based", 653)])
+        self.assertEqual([way.likely for way in ways], [True, False])
+        ways = marked([Way("modicon", 50000001), Way("one-based", 653)])
+        self.assertEqual([way.likely for way in ways], [False, True])
 
     def test_text(self) -> None:
         """

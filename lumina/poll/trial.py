@@ -25,6 +25,9 @@ from lumina.readings import HOLDING, INPUT, Point, Reading, decoder
 #: Where measurements lie, mostly: what is beyond is unlikely to be one.
 _LEAST, _MOST = 1e-4, 1e8
 
+#: Decades of a whole number, or digits of a fraction, that make a difference.
+_CLEARLY = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Tried:
@@ -107,10 +110,17 @@ def orders(point: Point, raw: bytes) -> list[Way]:
 
 
 def marked(ways: Sequence[Way]) -> list[Way]:
-    """With the likeliest marked, if it is not the only one; of equals the first."""
+    """
+    With the likeliest marked, if it is not the only one.
+
+    The first is what is configured: another must be clearly likelier.
+    """
     if len(ways) < 2 or all(way.value is None for way in ways):
         return list(ways)
-    best = min(range(len(ways)), key=lambda place: (_oddness(ways[place].value), place))
+    oddness = [_oddness(way.value) for way in ways]
+    best = min(range(len(ways)), key=lambda place: (oddness[place], place))
+    if oddness[0][0] == oddness[best][0] and oddness[0][1] - oddness[best][1] < _CLEARLY:
+        best = 0
     return [way._replace(likely=place == best) for place, way in enumerate(ways)]
 
 
