@@ -24,10 +24,11 @@ from twisted.internet.task import react
 
 from lumina.readings import Point, Reading
 from lumina.sinks.courier import Verdict
+from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document, encode
 from lumina.sinks.lines import append
 from lumina.sinks.records import Limits
-from lumina.sinks.sender import Delivery, Sender
+from lumina.sinks.sender import Sender
 from lumina.sinks.sink import SpoolingSink
 from lumina.sinks.spool import Spool, Thread
 from lumina.sinks.store import Store

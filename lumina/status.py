@@ -246,8 +246,9 @@ class SinkStatus:
     For a sink that spools taken = delivered + dead + gap + queued, over all
     times; other counts are since the start.
 
-    @ivar state: `idle`, `delivering`, `retrying`, `holding` when all is
-        refused, `failing` when nothing can be taken.
+    @ivar state: `idle`, `delivering`, `retrying`, `waiting` when what was
+        refused waits for others, which tell whose fault that is, `holding`
+        when all is refused, `failing` when nothing can be taken.
     @ivar taken: readings that it took, for good.
     @ivar delivered: accepted where they go to.
     @ivar dead: refused there one by one, and kept as dead letters.

@@ -106,7 +106,7 @@ class Sent:
 
     def lose(self) -> None:
         """The connection ends without an answer."""
-        self.done.callback(Verdict(Fate.LATER, sentence="the connection was lost"))
+        self.done.callback(Verdict(Fate.LATER, sentence="the connection was lost", lost=True))
 
 
 class FakeCourier:

@@ -95,6 +95,20 @@ class SpoolCommandTests(SynchronousTestCase):
         result = CliRunner().invoke(main, ["spool", "-d", "/no/such", "status"])
         self.assertEqual((result.exit_code, "there is no spool at /no/such" in result.output), (1, True))
 
+    def test_other_versions(self) -> None:
+        """
+        A file that nothing was written to yet, or that another lumina wrote, is said to be that.
+        """
+        file = self.directory / "api.spool"
+        for version, words in (
+            (0, "nothing was ever written to it"),
+            (1, "an earlier lumina wrote it"),
+            (9, "a later lumina wrote it: its version is 9, the last known here is 2"),
+        ):
+            self.store._db.execute(f"PRAGMA user_version = {version}")
+            (line,) = self.run_("status", status=1)
+            self.assertTrue(line.startswith(f"Error: {file}: {words}"), line)
+
     def test_damaged(self) -> None:
         """
         A file that is no spool is an error in a sentence.

@@ -8,6 +8,7 @@ reading and drops the connection. lumina is killed at any moment.
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseNeverReceived
 
 from lumina.readings import Reading
+from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document
 from lumina.sinks.post import Post, Posting
 from lumina.sinks.records import Limits
-from lumina.sinks.sender import Delivery, Sender
+from lumina.sinks.sender import Sender
 from lumina.sinks.sink import SpoolingSink
 from lumina.sinks.spool import Spool
 from lumina.testing import pass_time
@@ -32,6 +34,7 @@ from tests.spools import START, Thread, directory, point
 
 URL = "http://api.example/api/readings"
 PARAMETERS = ("Voltage", "Current", "unknown", "wrong unit")
+WELL_KNOWN = PARAMETERS[:2]
 DEVICES = (1, 2, 3, "pump", 5)
 CYCLE = 240.0
 
@@ -135,11 +138,11 @@ class World:
             store.abandon()
         self.begin()
 
-    def poll(self) -> None:
+    def poll(self, parameters: Sequence[str] = PARAMETERS) -> None:
         """One cycle of readings; each value is another."""
         readings = []
         for device in DEVICES:
-            for parameter in PARAMETERS:
+            for parameter in parameters:
                 value = float(len(self.read))
                 where = point(device, parameter)
                 if parameter == "wrong unit":
@@ -174,10 +177,13 @@ class ConservationTests(SynchronousTestCase):
         self.assertBalanced(world)
         world.weather.now = TROUBLES[0]
         pass_time(world.clock, 3600.0)
+        world.poll(WELL_KNOWN)  # they tell of the last ones whose fault it is that they are refused
+        pass_time(world.clock, 600.0)
         self.assertBalanced(world)
         self.assertEqual(world.spool.ledger.queued, 0, world.sink.status())
         self.assertTrue(world.deaths)
         self.assertNothingInvented(world)
+        self.assertNotGivenUp(world)
         self.assertInOrder(world)
         self.assertRepeatedForAReason(world)
         return world
@@ -202,6 +208,12 @@ class ConservationTests(SynchronousTestCase):
         self.assertEqual(ledger.delivered + ledger.dead + gaps, world.taken)
         unanswered = [each for each in world.api.stored if each.key in world.weather.lost]
         self.assertIn(len(stored) - ledger.delivered, range(len(unanswered) + 1))
+
+    def assertNotGivenUp(self, world: World) -> None:
+        """Dead are only those that the API never takes."""
+        store = world.spool._keeper._store
+        assert store is not None
+        self.assertEqual({each.reading.point.parameter for each in store.dead()} & {*WELL_KNOWN}, set())
 
     def assertInOrder(self, world: World) -> None:
         """Those of each device were stored in the order in which they were read."""

@@ -5,10 +5,10 @@ import json
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.sinks.delivery import Courier
 from lumina.sinks.gaps import GapSender, ToFiles
 from lumina.sinks.lines import LinesSink
 from lumina.sinks.records import Limits
-from lumina.sinks.sender import Courier
 from lumina.sinks.spool import Spool
 from lumina.testing import pass_time
 from tests.spools import START, FakeCourier, Thread, directory

@@ -137,7 +137,7 @@ class PostTests(SynchronousTestCase):
         self.assertNoResult(done)
         self.clock.advance(0.2)
         verdict = self.successResultOf(done)
-        self.assertEqual(verdict, Verdict(Fate.LATER, sentence="no whole answer within 10 s"))
+        self.assertEqual(verdict, Verdict(Fate.LATER, sentence="no whole answer within 10 s", lost=True))
 
     def test_withdrawn(self) -> None:
         """

@@ -53,6 +53,20 @@ class StoreCase(SynchronousTestCase):
 
 
 class KeptTests(StoreCase):
+    def test_earlier_version(self) -> None:
+        """
+        The file of an earlier lumina is brought up to date when its service starts, with all that is in it.
+        """
+        self.take(reading(1), reading(2))
+        self.store._db.execute("DROP TABLE retried")
+        self.store._db.execute("PRAGMA user_version = 1")
+        self.store.close()
+        self.store = self.opened()
+        self.store.turn([lambda store: store.refused(1, 422, "no", 1)])
+        self.store.turn([lambda store: store.retry()])
+        self.assertEqual([each.retried for each in self.store.waiting(0, 10)], [True, False])
+        self.assertBalanced(taken=2, queued=2)
+
     def test_readings(self) -> None:
         """
         Readings come back as they were taken, with their numbers, in their order.

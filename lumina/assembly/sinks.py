@@ -14,13 +14,14 @@ from lumina.errors import StartRefused
 from lumina.interfaces import Outlet, Sink
 from lumina.sinks.agent import Client, Trust
 from lumina.sinks.deadband import Band, Deadband
+from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document, full_document
 from lumina.sinks.file import lock
 from lumina.sinks.gaps import GapSender, ToFiles
 from lumina.sinks.lines import LinesSink
 from lumina.sinks.post import Post, Posting
 from lumina.sinks.records import Limits
-from lumina.sinks.sender import Delivery, Sender
+from lumina.sinks.sender import Sender
 from lumina.sinks.sink import SpoolingSink
 from lumina.sinks.spool import Spool, Thread
 
@@ -95,7 +96,14 @@ def _post(
     sender = Sender(
         spool,
         post,
-        Delivery(chosen.batch, chosen.concurrency, chosen.pause, chosen.longest_pause, chosen.hold),
+        Delivery(
+            chosen.batch,
+            chosen.concurrency,
+            chosen.pause,
+            chosen.longest_pause,
+            chosen.hold,
+            chosen.attempts,
+        ),
         full_document if chosen.bad else document,
         reactor,
     )

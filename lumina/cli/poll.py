@@ -43,6 +43,9 @@ STALLED = 90.0
 #: Seconds that are left to say how it ended, when it is told to stop.
 TELLING = 2.0
 
+#: States of a sink in which what it has cannot be delivered now.
+STUCK = ("holding", "failing", "waiting", "idle")
+
 #: The name of the sink for LARAVEL_API_URL, and so of its spool.
 SINK = "laravel"
 
@@ -233,7 +236,7 @@ async def _delivered(running: _Running) -> int:
     while True:
         sinks = overview.sinks()
         left = sum(each.queued for each in sinks)
-        stuck = all(each.state in ("holding", "failing", "idle") or not each.queued for each in sinks)
+        stuck = all(each.state in STUCK or not each.queued for each in sinks)
         if left != before:
             before, since = left, reactor.seconds()
         if not left or stuck or not running.root.running or reactor.seconds() - since > STALLED:

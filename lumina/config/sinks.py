@@ -129,6 +129,7 @@ class Post(Sink):
     pause: Annotated[float, Field(ge=0.01, le=3600)] = 1.0
     longest_pause: Annotated[float, Field(ge=0.01, le=86_400)] = 300.0
     hold: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     deadband: dict[str, Band] = Field(default_factory=dict)
     spool: SpoolSettings = SpoolSettings()
 

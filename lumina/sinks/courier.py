@@ -41,6 +41,7 @@ class Verdict:
     """
     @ivar status: of HTTP; 0: there was no answer.
     @ivar sentence: what was said, or went wrong; it bears no secret.
+    @ivar lost: whether it may have been taken all the same, for the answer was lost.
     @ivar wait: seconds in which nothing more is to be sent, to whomever; `None`: nothing was said.
     """
 
@@ -48,6 +49,7 @@ class Verdict:
     status: int = 0
     sentence: str = ""
     wait: float | None = None
+    lost: bool = False
 
 
 def fate(status: int) -> Fate:

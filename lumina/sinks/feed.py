@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from twisted.python.failure import Failure
 
 from lumina.errors import LuminaError
-from lumina.sinks.lanes import Lanes, Parcel
+from lumina.sinks.lanes import Lanes
+from lumina.sinks.parcel import Parcel
 from lumina.sinks.records import Queued
 from lumina.sinks.spool import Spool
 
@@ -43,6 +44,12 @@ class Feed:
         """There are more at the end."""
         self._more = True
 
+    def is_empty(self) -> bool:
+        """Whether nothing is here that was not sent yet, although there is something; then that is read."""
+        if not len(self._lanes):
+            self.load()
+        return self.is_loading and not len(self._lanes)
+
     def load(self) -> None:
         """Read on, if there may be more."""
         if self.is_loading or not self._more or len(self._lanes) >= _LOOKED_THROUGH:
@@ -63,6 +70,21 @@ class Feed:
         self._lanes.clear()
         self._cursor = 0
         self._more = True
+
+    def forget_what_is_gone(self) -> None:
+        """Somebody else may have removed what is in parcels: such are not sent any more."""
+        parcels = self._lanes.parcels()
+        seqs = [seq for parcel in parcels for seq in parcel.seqs]
+        if seqs:
+            self._spool.do(lambda store: store.still(seqs)).addCallbacks(
+                self._known, lambda _: None, callbackArgs=(parcels,)
+            )
+
+    def _known(self, still: set[int], parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            if still.isdisjoint(parcel.seqs):
+                self._lanes.drop(parcel)
+        self._fed()
 
     def begin_anew(self) -> None:
         """The spool is another one: forget all."""
@@ -85,8 +107,7 @@ class Feed:
             self._lanes.load(readings)
             if readings:
                 self._cursor = readings[-1].seq
-        if readings or self._more:
-            self._fed()
+        self._fed()
 
     def _failed(self, failure: Failure) -> None:
         failure.trap(LuminaError)

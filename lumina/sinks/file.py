@@ -53,6 +53,15 @@ def broken(sentence: str) -> sqlite3.DatabaseError:
     return error
 
 
+def _why_not(version: int) -> str:
+    """Why a file cannot be used, by its version."""
+    if version == 0:
+        return "nothing was ever written to it"
+    if version in schema.UPGRADES:
+        return "an earlier lumina wrote it; once this one has been started with its sink, it can be read"
+    return f"a later lumina wrote it: its version is {version}, the last known here is {schema.VERSION}"
+
+
 def lock(path: Path) -> int:
     """
     Claim a spool for this process.
@@ -134,10 +143,10 @@ class SpoolFile:
             run("PRAGMA wal_autocheckpoint=256")  # a megabyte: less than what is kept aside
         run("PRAGMA synchronous=FULL")
         (version,) = run("PRAGMA user_version").fetchone()
-        if own and version == 0:
-            self._begin()
-        elif version != schema.VERSION:
-            raise broken(f"its version is {version}, not {schema.VERSION}")
+        if own:
+            version = self._upgrade(version)
+        if version != schema.VERSION:
+            raise broken(_why_not(version))
         row = run("SELECT name, clean FROM spool").fetchone()
         if row is None or run("SELECT count(*) FROM ledger").fetchone() != (1,):
             raise broken("it has no ledger")
@@ -148,6 +157,21 @@ class SpoolFile:
             run("UPDATE spool SET clean = 0")
             self.keep_ballast()
         self.changed()
+
+    def _upgrade(self, version: int) -> int:
+        """
+        Begin an empty file, and bring one of an earlier lumina up to date.
+
+        @return: its version now.
+        """
+        if version == 0:
+            self._begin()
+            return schema.VERSION
+        while version in schema.UPGRADES:
+            upgrade = schema.UPGRADES[version]
+            version += 1
+            self._db.executescript(f"BEGIN IMMEDIATE; {upgrade} PRAGMA user_version = {version}; COMMIT;")
+        return version
 
     def _begin(self) -> None:
         """A new file: it is whole, or there is none."""

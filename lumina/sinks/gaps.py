@@ -10,9 +10,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lumina.sinks.courier import Fate, Verdict
+from lumina.sinks.delivery import Courier
 from lumina.sinks.documents import encode, gap_document
 from lumina.sinks.lines import LinesSink
-from lumina.sinks.sender import Courier
 from lumina.sinks.spool import Spool
 
 #: Seconds between two looks for gaps that were not delivered.

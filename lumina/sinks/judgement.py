@@ -1,70 +1,198 @@
-"""Whose fault a refusal is: signs for it, and the pauses while it is the API's. Pure."""
+"""
+Whose fault it is that readings are not accepted: theirs, or that of the whole. Pure.
 
-from collections.abc import Callable, Iterable, Sequence
+A reading that is refused is a suspect. It becomes a dead letter when it was
+refused, another was accepted, it was refused again, and one more was accepted,
+or there is none; so when the API changes its mind about everything, nothing is
+given up. When many different ones are refused in a row, all is held.
+"""
 
-from lumina.sinks.lanes import Device, Parcel
+from collections.abc import Sequence
+from itertools import count
 
-#: An acceptance is a sign that the fault is that of others, for so many seconds.
-_LATELY = 60.0
+from lumina.sinks.courier import Verdict
+from lumina.sinks.hold import Hold
+from lumina.sinks.lanes import Lanes
+from lumina.sinks.parcel import Device, Parcel
+from lumina.sinks.signs import Record, Signs
 
-#: The pauses while all is refused grow to so many times the first.
-_GROWTH = 10.0
+#: So many different readings refused in a row are refused for a fault that is not theirs.
+_ALIKE = 8
+#: Suspects that are gathered at most, while all is refused.
+_SUSPECTS = 200
 
+#: A refusal is one of just now for so many seconds; and where the API lets only
+#: few requests through, for the last of so many.
+_JUST_NOW = 1.0
+_OFTEN = 4
 
-class Signs:
-    """Of which devices readings were accepted, and when."""
-
-    def __init__(self) -> None:
-        self._accepted: dict[Device, float] = {}
-
-    def accepted(self, devices: Iterable[Device], at: float) -> None:
-        """
-        @param at: when it was sent, in monotonic seconds.
-        """
-        self._accepted.update(dict.fromkeys(devices, at))
-
-    def lately(self, now: float) -> set[Device]:
-        """Devices of which something was accepted within the last minute."""
-        return {device for device, at in self._accepted.items() if at >= now - _LATELY}
-
-    def is_one_alone(self, suspects: Sequence[Parcel], now: float) -> bool:
-        """Whether all suspects are of one device of which nothing is accepted, while others are."""
-        devices = {device for parcel in suspects for device in parcel.devices}
-        lately = self.lately(now)
-        return len(devices) == 1 and bool(lately) and not devices & lately
+#: A batch that fails while nothing at all is accepted is cut after so many seconds.
+_STUCK = 3600.0
 
 
-class Hold:
+class Judgement:
     """
-    While all is refused, one reading is tried now and then.
+    Judges the parcels of some lanes.
 
-    @ivar reason: why; empty: it is not so.
-    @ivar due: when the next one may be tried, in monotonic seconds.
+    @ivar hold: of the whole.
     """
 
-    def __init__(self, first: float, draw: Callable[[], float]) -> None:
+    def __init__(self, lanes: Lanes, hold: Hold, attempts: int) -> None:
         """
-        @param first: seconds until the first try, at most.
-        @param draw: a random number from 0 up to 1.
+        @param attempts: failures after which a reading is given up, if others are accepted.
         """
-        self.reason = ""
-        self.due = 0.0
-        self._first = first
-        self._draw = draw
-        self._tries = 0
+        self.hold = hold
+        self._lanes = lanes
+        self._attempts = attempts
+        self._signs = Signs()
+        self._record = Record()
+        self._events = count(1)
+        self._fails_again = False
 
-    def begin(self, reason: str, now: float) -> None:
-        """All is refused from now on."""
-        self.reason = reason
-        self._tries = 0
-        self.later(now)
+    def sent(self, parcel: Parcel) -> None:
+        """A parcel is sent."""
+        parcel.attempts += 1
+        parcel.sent = next(self._events)
 
-    def later(self, now: float) -> None:
-        """A try has come to nothing."""
-        bound = self._first * min(_GROWTH, 2.0**self._tries)
-        self._tries += 1
-        self.due = now + bound * (0.5 + self._draw() / 2)
+    def accepted(self, parcel: Parcel, began: float) -> Sequence[Parcel]:
+        """
+        @param began: when it was sent, in monotonic seconds.
+        @return: suspects that are guilty; they are to be buried.
+        """
+        lanes, was_held = self._lanes, bool(self.hold.reason)
+        self._signs.accepted(parcel.devices, parcel.sent, began)
+        self._record.accepted(parcel)
+        self._fails_again = False
+        self.hold.end()
+        if parcel in lanes.suspects:
+            lanes.acquit(parcel)
+        guilty = []
+        for each in list(lanes.suspects):
+            is_later = each.refused < parcel.sent
+            is_overtaken = bool(each.devices & parcel.devices) and each.first < parcel.first
+            if is_later and (is_overtaken or (each.heard and not was_held)):
+                guilty.append(each)
+                self._record.convicted(each)
+            elif (is_later or was_held) and not lanes.may_be_behind(each):
+                self._hear_again(each, not was_held)
+        return guilty
 
-    def end(self) -> None:
-        """Something is accepted."""
-        self.reason = ""
+    def refused(self, parcel: Parcel, verdict: Verdict, now: float) -> Sequence[Parcel]:
+        """
+        A parcel of one reading is refused.
+
+        @return: it, if it is guilty without more ado: it was a dead letter
+            before, or its like always is.
+        """
+        is_new = parcel not in self._lanes.suspects
+        parcel.refusal, parcel.refused, parcel.refused_at = verdict, next(self._events), now
+        parcel.row += 1
+        if self.hold.reason:
+            self._lanes.suspect(parcel)
+            if is_new:
+                self.hold.later(now)
+            return ()
+        if parcel.is_retried or self._record.is_known(parcel):
+            return [parcel]
+        self._lanes.suspect(parcel)
+        if len(self._lanes.suspects) >= _ALIKE and self._one_alone(now) is None:
+            self.hold.begin(f"all is refused alike: {verdict.sentence}", now)
+        return ()
+
+    def failed(self, parcel: Parcel, verdict: Verdict, now: float) -> bool:
+        """
+        The API has failed, or did not answer.
+
+        @return: whether it fails on this parcel alone: if that is one reading
+            it is given up, else it is to be cut.
+        """
+        is_alone = self._signs.is_alone(parcel)
+        parcel.failed = next(self._events)
+        self._signs.failed(parcel.devices, parcel.failed)
+        parcel.is_unsure |= verdict.lost
+        self._fails_again = parcel.attempts > 1
+        if verdict.status < 500:
+            return False
+        parcel.refusal = verdict
+        parcel.failing = now if parcel.failing is None else parcel.failing
+        parcel.failures += 1
+        parcel.alone += is_alone
+        if self.hold.reason:
+            return False
+        if parcel.alone >= self._attempts:
+            return True
+        is_stuck = parcel.failures >= self._attempts and now - parcel.failing >= _STUCK
+        return is_stuck and len(parcel.members) > 1 and self._lanes.is_first(parcel)
+
+    def halves(self, parcel: Parcel) -> Sequence[Parcel]:
+        """
+        Cut a batch, between its devices if it has some, so that no half waits for the other.
+
+        What is known of it is known of both parts, and a few failures more will do.
+        """
+        halves = parcel.halves()
+        for each in halves:
+            each.failing, each.failed, each.is_unsure = parcel.failing, parcel.failed, parcel.is_unsure
+            each.failures = min(parcel.failures, self._attempts * 3 // 4)
+            each.alone = min(parcel.alone, self._attempts * 3 // 4)
+        return halves
+
+    def next(self, now: float) -> Parcel | None:
+        """What is to be sent next, and from now on is under way; `None`: nothing can be."""
+        if not self._lanes.suspects:
+            return self._lanes.next(now, self._fails_again)
+        alone = self._one_alone(now) if len(self._lanes.suspects) >= _ALIKE else None
+        return self._lanes.witness(
+            now, lambda each: self._is_heard(each, now), () if alone is None else (alone,)
+        )
+
+    def probe(self, now: float) -> Parcel | None:
+        """While all is held: what is to be tried now; the suspects by turns, and then another one."""
+        hold, lanes = self.hold, self._lanes
+        if now < hold.due or lanes.under_way:
+            return None
+        first = None
+        if not hold.steps:
+            hold.since = now
+            first = min(lanes.first_suspects(), key=lambda each: each.refused, default=None)
+        if first is not None:
+            parcel: Parcel | None = lanes.take(first)
+        elif len(lanes.suspects) < _SUSPECTS and hold.goes_on(len(lanes.suspects)):
+            parcel = lanes.witness(now, lambda each: each.refused_at >= hold.since)
+        else:
+            parcel = None
+        if parcel is not None:
+            hold.steps += 1
+        elif hold.steps:
+            hold.later(now)
+        return parcel
+
+    def when_nothing_is_left(self, now: float) -> Sequence[Parcel]:
+        """
+        There is nothing to send but suspects: let them wait for others, or hold all.
+
+        @return: those that are guilty: others were accepted between their
+            refusals, or their likes are always refused.
+        """
+        guilty = [each for each in self._lanes.suspects if each.heard or self._record.is_known(each)]
+        for each in guilty:
+            self._record.convicted(each)
+        if not guilty and not self._signs.lately(now):
+            refusal = self._lanes.suspects[-1].refusal
+            self.hold.begin(f"nothing is accepted: {refusal.sentence if refusal else ''}", now)
+        return guilty
+
+    def _hear_again(self, parcel: Parcel, heard: bool) -> None:
+        parcel.row, parcel.heard = 0, heard
+        self._lanes.acquit(parcel)
+        self._lanes.put_back(parcel)
+
+    def _is_heard(self, suspect: Parcel, now: float) -> bool:
+        is_again = suspect.row + suspect.heard > 1
+        return suspect.row >= _OFTEN or (is_again and now - suspect.refused_at <= _JUST_NOW)
+
+    def _one_alone(self, now: float) -> Device | None:
+        """The device of all suspects, if nothing of it is accepted while of others something is."""
+        devices = {device for parcel in self._lanes.suspects for device in parcel.devices}
+        lately = self._signs.lately(now)
+        return devices.pop() if len(devices) == 1 and lately and not devices & lately else None

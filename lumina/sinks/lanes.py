@@ -6,56 +6,10 @@ Readings that were refused one by one are suspects: whether the fault is theirs
 or the API's is known only when it takes another, or refuses many alike. Pure.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from lumina.readings import Reading
-from lumina.sinks.courier import Verdict
+from lumina.sinks.parcel import Device, Parcel
 from lumina.sinks.records import Queued
-
-Device = int | str
-
-
-@dataclass(eq=False)
-class Parcel:
-    """
-    Readings that are sent in one request.
-
-    @ivar batch: the number under which its members are recorded; `None`: it is
-        a single reading, sent by itself.
-    @ivar attempts: how often it was sent.
-    @ivar due: monotonic seconds before which it is not sent again.
-    @ivar refusal: what was said, if it was refused.
-    @ivar sent: when it was sent last, counted in events.
-    @ivar refused: when it was refused, counted likewise.
-    """
-
-    members: Sequence[Queued]
-    batch: int | None = None
-    attempts: int = 0
-    due: float = 0.0
-    refusal: Verdict | None = None
-    sent: int = 0
-    refused: int = 0
-    devices: frozenset[Device] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.devices = frozenset(each.reading.point.device for each in self.members)
-
-    @property
-    def first(self) -> int:
-        """The number of its first reading."""
-        return self.members[0].seq
-
-    @property
-    def seqs(self) -> list[int]:
-        """The numbers of its readings."""
-        return [each.seq for each in self.members]
-
-    @property
-    def reading(self) -> Reading:
-        """Its first reading."""
-        return self.members[0].reading
 
 
 class Lanes:
@@ -91,6 +45,8 @@ class Lanes:
         """The numbers of all readings that are here."""
         return self.known() | self._window.keys()
 
+    # What comes and goes.
+
     def load(self, readings: Iterable[Queued]) -> None:
         """More readings that wait, behind those that are here; what is in a parcel is passed over."""
         known = self.known()
@@ -108,11 +64,23 @@ class Lanes:
         self._parcels.clear()
         self.suspects.clear()
 
+    def parcels(self) -> list[Parcel]:
+        """All that may be sent again."""
+        return [*{*self._parcels, *self.suspects, *self._under_way}]
+
+    def drop(self, parcel: Parcel) -> None:
+        """None of its readings waits any more: it is not sent again."""
+        parcel.is_gone = True
+        for parcels in (self._parcels, self.suspects):
+            if parcel in parcels:
+                parcels.remove(parcel)
+
     def put_back(self, parcel: Parcel) -> None:
         """A parcel is to be sent, once more or as it was recorded."""
         self._under_way.discard(parcel)
-        self._parcels.append(parcel)
-        self._parcels.sort(key=lambda each: each.first)
+        if not parcel.is_gone:
+            self._parcels.append(parcel)
+            self._parcels.sort(key=lambda each: each.first)
 
     def done(self, parcel: Parcel) -> None:
         """A parcel is under way no longer."""
@@ -121,60 +89,105 @@ class Lanes:
     def suspect(self, parcel: Parcel) -> None:
         """A parcel of one reading was refused."""
         self._under_way.discard(parcel)
-        if parcel not in self.suspects:
+        if parcel not in self.suspects and not parcel.is_gone:
             self.suspects.append(parcel)
 
-    def acquit(self, guilty: Sequence[Parcel]) -> None:
-        """All suspects but those are to be sent again."""
-        for parcel in [each for each in self.suspects if each not in guilty]:
-            self.suspects.remove(parcel)
-            self.put_back(parcel)
+    def acquit(self, parcel: Parcel) -> None:
+        """A suspect is one no longer."""
+        self.suspects.remove(parcel)
 
     def convict(self, parcel: Parcel) -> None:
-        """A suspect is to leave the spool."""
-        self.suspects.remove(parcel)
+        """A parcel is to leave the spool."""
+        self.drop(parcel)
+        self._under_way.discard(parcel)
         self._leaving.add(parcel)
 
     def buried(self, parcels: Iterable[Parcel]) -> None:
         """Those have left it."""
         self._leaving.difference_update(parcels)
 
+    # What is sent.
+
+    def next(self, now: float, new_first: bool = False) -> Parcel | None:
+        """
+        What is to be sent next, and from now on is under way; `None`: nothing can be.
+
+        @param new_first: whether what was not sent yet goes before what has failed.
+        """
+        blocked = self._busy()
+        ready = list(self._ready(now, blocked))
+        if new_first:
+            ready.sort(key=lambda each: each.sent)
+        if ready and not (new_first and ready[0].sent):
+            return self._leave(ready[0])
+        members = list(self._free(blocked, self._size))
+        if members:
+            return self._leave(Parcel(members))
+        return self._leave(ready[0]) if ready else None
+
+    def witness(
+        self, now: float, is_heard: Callable[[Parcel], bool], barred: Collection[Device] = ()
+    ) -> Parcel | None:
+        """
+        What tells most about the suspects, and from now on is under way; `None`: nothing can be sent.
+
+        If the reading that is most unlike them is accepted, the fault is theirs.
+        One of the device of a suspect is sent only when that itself was refused
+        just now: once it is accepted, the suspect must not come behind it.
+
+        @param is_heard: whether a suspect was refused often enough, and just now.
+        @param barred: devices that have been refused enough.
+        """
+        blocked = self._busy() | set(barred)
+        ready = list(self._ready(now, blocked))
+        ready += [Parcel([head]) for head in self._heads(blocked)]
+        if not ready:
+            return None
+        chosen = min(ready, key=self._likeness())
+        for suspect in self.suspects:
+            if suspect.devices & chosen.devices and not is_heard(suspect) and not self.may_be_behind(suspect):
+                return self.take(suspect)
+        return self._leave(chosen)
+
     def take(self, parcel: Parcel) -> Parcel:
-        """Send this one now."""
+        """Send this one now; a suspect stays one."""
         self._under_way.add(parcel)
         return parcel
 
-    def take_suspect(self) -> Parcel | None:
-        """The first that was refused, to be sent once more; it stays suspect."""
-        for parcel in self.suspects:
-            if not parcel.devices & self._busy():
-                return self.take(parcel)
-        return None
+    def may_be_behind(self, suspect: Parcel) -> bool:
+        """Whether a later reading of its device may have been taken: then it must not be sent again."""
+        return any(
+            each.is_unsure and each.first > suspect.first and each.devices & suspect.devices
+            for each in (*self._parcels, *self.suspects, *self._under_way)
+        )
 
-    def next(self, now: float) -> Parcel | None:
-        """What is to be sent next, and from now on is under way; `None`: nothing can be."""
+    def first_suspects(self) -> list[Parcel]:
+        """Of each device that is not busy the first that was refused."""
         blocked = self._busy()
-        ready = []
-        for parcel in self._parcels:
-            if parcel.due <= now and not parcel.devices & blocked:
-                ready.append(parcel)
-                if not self.suspects:
-                    break
-            blocked |= parcel.devices
-        if self.suspects:
-            ready += [Parcel([head]) for head in self._heads(blocked)]
-            ready.sort(key=self._likeness())
-        elif not ready:
-            members = list(self._free(blocked, self._size))
-            ready = [Parcel(members)] if members else []
-        return self._leave(ready[0]) if ready else None
+        found: list[Parcel] = []
+        for parcel in self.suspects:
+            if not parcel.devices & blocked and not self.may_be_behind(parcel):
+                found.append(parcel)
+                blocked |= parcel.devices
+        return found
 
     def due(self) -> float | None:
         """When the first of those that were put back may be sent again; `None`: there are none."""
         return min((parcel.due for parcel in self._parcels), default=None)
 
+    def is_first(self, parcel: Parcel) -> bool:
+        """Whether nothing that was taken before it waits in a parcel."""
+        return all(each.first >= parcel.first for each in (*self._parcels, *self.suspects, *self._under_way))
+
     def _busy(self) -> set[Device]:
         return {device for parcel in self._under_way for device in parcel.devices}
+
+    def _ready(self, now: float, blocked: set[Device]) -> Iterator[Parcel]:
+        """Those that were put back and can be sent; the devices of all that were looked at are blocked."""
+        for parcel in self._parcels:
+            if parcel.due <= now and not parcel.devices & blocked:
+                yield parcel
+            blocked |= parcel.devices
 
     def _free(self, blocked: set[Device], count: int) -> Iterator[Queued]:
         """The first readings of devices that are not blocked."""
@@ -192,17 +205,15 @@ class Lanes:
             heads.setdefault(each.reading.point.device, each)
         return heads.values()
 
-    def _likeness(self) -> Callable[[Parcel], tuple[bool, bool, int]]:
-        """
-        How like the suspects a parcel is. If the one that is most unlike them
-        is accepted, the fault is theirs.
-        """
+    def _likeness(self) -> Callable[[Parcel], tuple[bool, bool, bool, int]]:
+        """How like the suspects a parcel is; first come those for which suspects have to wait."""
         devices = {device for parcel in self.suspects for device in parcel.devices}
         parameters = {parcel.reading.point.parameter for parcel in self.suspects}
 
-        def likeness(parcel: Parcel) -> tuple[bool, bool, int]:
+        def likeness(parcel: Parcel) -> tuple[bool, bool, bool, int]:
             is_known = bool(parcel.devices & devices)
-            return parcel.reading.point.parameter in parameters, is_known, parcel.first
+            is_sure = not (is_known and parcel.is_unsure)
+            return is_sure, parcel.reading.point.parameter in parameters, is_known, parcel.first
 
         return likeness
 
@@ -213,14 +224,3 @@ class Lanes:
         for seq in parcel.seqs:
             self._window.pop(seq, None)
         return self.take(parcel)
-
-
-def ranges(seqs: Iterable[int]) -> str:
-    """Numbers in their order, such as `17-20,31`."""
-    runs: list[list[int]] = []
-    for seq in seqs:
-        if runs and runs[-1][-1] == seq - 1:
-            runs[-1][1:] = [seq]
-        else:
-            runs.append([seq])
-    return ",".join("-".join(map(str, run)) for run in runs)

@@ -109,10 +109,11 @@ class Post:
         return text
 
     def _too_late(self, result: object, seconds: float) -> Verdict:
-        return Verdict(Fate.LATER, sentence=f"no whole answer within {seconds:g} s")
+        return Verdict(Fate.LATER, sentence=f"no whole answer within {seconds:g} s", lost=True)
 
     def _excuse(self, failure: Failure) -> Verdict:
-        return Verdict(Fate.LATER, sentence=self._without_secrets(_reason(failure)))
+        was_reached = not failure.check(ConnectError, DNSLookupError)
+        return Verdict(Fate.LATER, sentence=self._without_secrets(_reason(failure)), lost=was_reached)
 
 
 def _reason(failure: Failure) -> str:

@@ -21,10 +21,15 @@ class Limits(NamedTuple):
 
 
 class Queued(NamedTuple):
-    """A reading that waits, under its number."""
+    """
+    A reading that waits, under its number.
+
+    @ivar retried: whether it is a dead letter that an operator lets be tried once more.
+    """
 
     seq: int
     reading: Reading
+    retried: bool = False
 
 
 class Dead(NamedTuple):

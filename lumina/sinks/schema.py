@@ -14,7 +14,7 @@ from lumina.modbus.values import Value
 from lumina.readings import GOOD, Point, Reading
 
 #: Stands in `user_version`; a file of another version is set aside.
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE spool (name TEXT NOT NULL, begun REAL NOT NULL, clean INTEGER NOT NULL);
@@ -36,7 +36,11 @@ CREATE TABLE gap (
 );
 CREATE INDEX gap_of_device ON gap (device, cause);
 CREATE TABLE batch (id INTEGER PRIMARY KEY AUTOINCREMENT, members TEXT NOT NULL);
+CREATE TABLE retried (seq INTEGER PRIMARY KEY);
 """
+
+#: From each version to the next.
+UPGRADES = {1: "CREATE TABLE retried (seq INTEGER PRIMARY KEY);"}
 
 #: The last four columns of a reading, as they are bound.
 Packed = tuple[float, object, str | None, str | None]

@@ -19,6 +19,7 @@ from lumina.sinks.records import Dead, Ledger, Queued
 _KNOWN = 100_000
 
 _COLUMNS = "seq, point, at, value, quality, reason"
+_RETRIED = "seq IN retried"
 
 
 class Store(Losses):
@@ -99,6 +100,8 @@ class Store(Losses):
         chosen = [row for row in rows if seqs is None or row[0] in seqs]
         self._db.executemany(f"INSERT INTO reading SELECT {_COLUMNS} FROM dead WHERE seq = ?", chosen)
         self._db.executemany("DELETE FROM dead WHERE seq = ?", chosen)
+        self._db.execute("DELETE FROM retried WHERE seq NOT IN (SELECT seq FROM reading)")
+        self._db.executemany("INSERT OR IGNORE INTO retried VALUES (?)", chosen)
         self._count(dead=-len(chosen), queued=len(chosen))
         return len(chosen)
 
@@ -108,7 +111,8 @@ class Store(Losses):
         """What waits and is in no recorded batch, oldest first, behind a number."""
         while True:
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM reading WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
+                f"SELECT {_COLUMNS}, {_RETRIED} FROM reading WHERE seq > ? ORDER BY seq LIMIT ?",
+                (after, limit),
             ).fetchall()
             found = [self._queued(row) for row in rows if row[0] not in self._reserved]
             if found or len(rows) < limit:
@@ -127,7 +131,7 @@ class Store(Losses):
     def dead(self, limit: int = -1) -> list[Dead]:
         """Dead letters, oldest first."""
         rows = self._db.execute("SELECT * FROM dead ORDER BY seq LIMIT ?", (limit,)).fetchall()
-        return [Dead(*self._queued(row[:6]), *row[6:]) for row in rows]
+        return [Dead(*self._queued((*row[:6], 1))[:2], *row[6:]) for row in rows]
 
     def ledger(self) -> Ledger:
         """The ledger, as of the last transaction."""
@@ -168,9 +172,9 @@ class Store(Losses):
         return number
 
     def _queued(self, row: Sequence[Any]) -> Queued:
-        return Queued(row[0], schema.unpack(self._point(row[1]), *row[2:6]))
+        return Queued(row[0], schema.unpack(self._point(row[1]), *row[2:6]), bool(row[6]))
 
     def _read(self, seqs: Iterable[int]) -> list[Queued]:
-        one = f"SELECT {_COLUMNS} FROM reading WHERE seq = ?"
+        one = f"SELECT {_COLUMNS}, {_RETRIED} FROM reading WHERE seq = ?"
         found = (self._db.execute(one, (seq,)).fetchone() for seq in seqs)
         return [self._queued(row) for row in found if row is not None]
