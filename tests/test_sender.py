@@ -140,6 +140,17 @@ class OneByOneTests(SenderCase):
         pass_time(self.clock, 0.2)
         self.assertEqual([each.values for each in self.courier.sent[2:]], [[0], [2]])
 
+    def test_one_for_each_wait(self) -> None:
+        """
+        Where each answer says to wait, one request is made after each wait, and not as many as allowed.
+        """
+        self.put(*(reading(n, n) for n in range(6)))
+        for sent in (2, 3, 4):
+            self.assertEqual(len(self.courier.sent), sent)
+            for each in self.courier.open:
+                each.answer(201, wait=1.0)
+            pass_time(self.clock, 1.1)
+
     def test_pace(self) -> None:
         """
         An acceptance that says that the limit is used up is an acceptance, and a pause.

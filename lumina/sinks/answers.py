@@ -21,6 +21,7 @@ class Answers:
 
     @ivar failures: how many there were since something was accepted or refused.
     @ivar gate: nothing is sent before, in monotonic seconds.
+    @ivar is_paced: whether the API said last how long to wait; then one request is made at a time.
     """
 
     _log = Logger()
@@ -40,6 +41,7 @@ class Answers:
         """
         self.failures = 0
         self.gate = 0.0
+        self.is_paced = False
         self.hold = Hold(delivery.hold, draw)
         self.judgement = Judgement(lanes, self.hold, delivery.attempts)
         self._title = title
@@ -58,6 +60,7 @@ class Answers:
         @raise Replaced: the spool is not the one of this name any more.
         """
         was_held = bool(self.hold.reason)
+        self.is_paced = verdict.wait is not None
         if verdict.wait is not None:
             self.gate = max(self.gate, self._reactor.seconds() + verdict.wait)
         if verdict.fate is Fate.ACCEPTED:

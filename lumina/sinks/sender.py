@@ -169,7 +169,8 @@ class Sender(Service):
             return
         if self._answers.failures and self._feed.is_empty():
             return  # what is new is to have a chance
-        while self._lanes.under_way < (1 if self._answers.failures else self._delivery.concurrency):
+        one_by_one = self._answers.failures or self._answers.is_paced
+        while self._lanes.under_way < (1 if one_by_one else self._delivery.concurrency):
             parcel = self._judgement.next(now)
             if parcel is None:
                 self._feed.load()
