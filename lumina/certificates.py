@@ -84,6 +84,20 @@ def pair(context: SSL.Context, certificate: Named, key: Named) -> list[str]:
     return wrong or _complaints(*key, lambda _: context.check_privatekey())
 
 
+def trusted(context: SSL.Context, authorities: Named) -> list[str]:
+    """
+    Give OpenSSL the authorities to trust.
+
+    @return: why they cannot be used: a sentence, or nothing.
+    """
+
+    def use(path: str) -> None:
+        context.load_verify_locations(path)
+        _current(_certificates(path))
+
+    return _complaints(*authorities, use)
+
+
 def _certificate(context: SSL.Context, path: str) -> None:
     context.use_certificate_chain_file(path)
     _current(_certificates(path)[:1])

@@ -110,10 +110,14 @@ class ConfiguredTests(SynchronousTestCase):
         Keys that contradict each other are told together.
         """
         for keys, words in (
-            ("token_env: A, token_file: b", "token_env and token_file are both here"),
+            (f"token_env: A, token_file: {__file__}", "token_env and token_file are both here"),
             ("user: me", "user, and password_env or password_file, belong together"),
             ("password_env: P", "belong together"),
             ("user: me, password_env: P, token_env: T", "a token and a password are both here"),
+            (
+                "token_env: A, headers: {authorization: x}",
+                "an Authorization header, and a token",
+            ),
             ("key: k", "a key without its certificate"),
             ("pause: 9, longest_pause: 3", "pause, 9, is above longest_pause, 3"),
             ("headers: {Idempotency-Key: x}", "'Idempotency-Key' is not a header that can be set here"),
@@ -121,8 +125,8 @@ class ConfiguredTests(SynchronousTestCase):
         ):
             (error,) = self.errors(f"kind: post, url: 'https://example.org/', {keys}")
             self.assertIn(words, error)
-        (error,) = self.errors("kind: post, url: 'http://example.org/', ca: c")
-        self.assertIn("ca and certificate are for https", error)
+        errors = self.errors("kind: post, url: 'http://example.org/', ca: c")
+        self.assertIn("ca and certificate are for https", "".join(errors))
 
     def test_unknown(self) -> None:
         """
@@ -167,7 +171,12 @@ class AssembledTests(SynchronousTestCase):
         A secret that is not there ends the start; no sentence has one in it.
         """
         self.refused("token_env: TOKEN", "token_env: the environment variable TOKEN is not set or empty")
-        self.refused("token_file: /no/such", "/no/such: No such file or directory")
+        self.refused(
+            "token_env: A, headers_env: {X: B, Y: C}",
+            "headers_env.X: the environment variable B is not set or empty\n"
+            "lumina: sinks.api: headers_env.Y: the environment variable C is not set or empty\n"
+            "lumina: sinks.api: token_env: ",
+        )
         file = self.directory / "token"
         file.write_text("hush\nhush\n")
         self.refused(f"token_file: {file}", "holds something that cannot stand in a header")
@@ -175,15 +184,39 @@ class AssembledTests(SynchronousTestCase):
         self.refused(f"token_file: {file}", f"{file} holds something that cannot stand in a header")
         self.refused("headers_env: {X-Key: KEY}", "headers_env.X-Key: the environment variable KEY is not")
 
-    def test_certificates(self) -> None:
+    def test_not_shown(self) -> None:
         """
-        A certificate that cannot be read ends the start.
+        What is struck out of all that an API says: tokens, passwords as such and as they are sent, and
+        headers whose names say that they are secret.
+        """
+        keys = (
+            "user: me, password_env: P, headers: {X-Site: north, X-Api-Key: k3y}, headers_env: {X-Other: O}"
+        )
+        (config,) = loads(f"{HEAD}  api: {{kind: post, url: 'https://a/', {keys}}}\n", "f").sinks.values()
+        assert isinstance(config, Post)
+        _, secrets = sinks._headers(config, {"P": "hush", "O": "0ther"})
+        self.assertEqual({*secrets}, {"hush", "k3y", "0ther", "bWU6aHVzaA=="})
+
+    def test_files(self) -> None:
+        """
+        A certificate or a secret's file that cannot be used is an error of the configuration, at its key.
         """
         file = self.directory / "ca.pem"
         file.write_text("nothing")
-        self.refused(f"ca: {file}", "no certificate is in it")
-        self.refused(f"certificate: {file}", "no certificate with its key is in it")
-        self.refused("ca: /no/such", "/no/such: No such file or directory")
+        is_none = "cannot be used: it has nothing of the kind in PEM"
+        is_nowhere = "cannot be read: No such file or directory"
+        for keys, sentence in (
+            (f"ca: {file}", f"sinks.api.ca: ca '{file}' {is_none}"),
+            ("ca: /no/such", f"sinks.api.ca: ca '/no/such' {is_nowhere}"),
+            (f"certificate: {file}", f"sinks.api.certificate: certificate '{file}' {is_none}"),
+            (
+                "token_file: /no/such",
+                "sinks.api.token_file: '/no/such' cannot be read: No such file or directory",
+            ),
+            ("user: me, password_file: /dev/null", "sinks.api.password_file: '/dev/null' is empty"),
+        ):
+            error = self.assertRaises(ConfigError, self.add, keys)
+            self.assertEqual(str(error).split(": ", 1)[1], sentence)
 
     def test_state(self) -> None:
         """

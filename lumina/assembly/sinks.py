@@ -2,7 +2,8 @@
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from twisted.application.service import IService
@@ -27,6 +28,9 @@ from lumina.sinks.spool import Spool, Thread
 
 _MEGABYTE = 1 << 20
 
+#: Names of headers whose values are secret, wherever they are written.
+_SECRET = re.compile(r"auth|key|token|secret|cookie|passw", re.IGNORECASE)
+
 
 def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str, str] = os.environ) -> None:
     """
@@ -37,16 +41,21 @@ def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str
     """
     directory = state_directory(environment)
     files_first = sorted(sinks.items(), key=lambda each: not isinstance(each[1], config.Lines))
+    wrong: list[str] = []
     for name, chosen in files_first:
         try:
             sink = _sink(parts, name, chosen, directory, environment)
         except OSError as error:
-            raise StartRefused(f"lumina: sinks.{name}: {error.filename}: {error.strerror}") from error
+            wrong.append(f"lumina: sinks.{name}: {error.filename}: {error.strerror}")
+            continue
         except ValueError as error:
-            raise StartRefused(f"lumina: sinks.{name}: {error}") from error
+            wrong += [f"lumina: sinks.{name}: {sentence}" for sentence in str(error).splitlines()]
+            continue
         parts.sinks[name] = sink
         if IService.providedBy(sink):
             sink.setServiceParent(parts.outlets)
+    if wrong:
+        raise StartRefused("\n".join(wrong))
     for name in sinks:
         status = getattr(parts.sinks[name], "status", None)
         if status is not None:
@@ -87,9 +96,7 @@ def _post(
 ) -> SpoolingSink:
     reactor, wall = parts.reactor, parts.wall
     client = Client(reactor, Trust(chosen.ca, chosen.certificate, chosen.key), chosen.concurrency)
-    headers = list(_headers(chosen, environment))
-    secrets = [secret for _, secret in headers if secret not in chosen.headers.values()]
-    secrets += [word for secret in secrets for word in secret.split(" ")[1:]]
+    headers, secrets = _headers(chosen, environment)
     posting = Posting(chosen.url, headers, secrets, chosen.timeout)
     spool = Spool(name, file, _limits(chosen.spool), wall, Thread(reactor, f"{name}-spool"))
     post = Post(posting, client.http, reactor, wall)
@@ -133,23 +140,43 @@ def _limits(chosen: config.SpoolSettings) -> Limits:
     return Limits(int(chosen.size * _MEGABYTE), chosen.age, chosen.when_full == "drop_newest")
 
 
-def _headers(chosen: config.Post, environment: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+def _headers(
+    chosen: config.Post, environment: Mapping[str, str]
+) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
     """
-    All further headers, secret ones included.
+    All further headers, and what of them is secret.
 
-    @raise ValueError: a secret is not there, or cannot stand in a header.
+    @raise ValueError: secrets are not there, or cannot stand in a header; a line for each.
     """
+    found, wrong = {}, []
+    for key, variable, file in _places(chosen):
+        try:
+            found[key] = _secret(environment, key, variable, file)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("\n".join(wrong))
     headers = [*chosen.headers.items()]
-    for header, variable in chosen.headers_env.items():
-        headers.append((header, _secret(environment, f"headers_env.{header}", variable, None)))
+    headers += [(header, found[f"headers_env.{header}"]) for header in chosen.headers_env]
+    secrets = [*found.values(), *(value for name, value in chosen.headers.items() if _SECRET.search(name))]
     if chosen.has_token:
-        token = _secret(environment, "token_env", chosen.token_env, chosen.token_file)
-        headers.append(("Authorization", f"Bearer {token}"))
+        headers.append(("Authorization", f"Bearer {found['token_env']}"))
     if chosen.user is not None:
-        password = _secret(environment, "password_env", chosen.password_env, chosen.password_file)
-        pair = base64.b64encode(f"{chosen.user}:{password}".encode()).decode()
+        pair = base64.b64encode(f"{chosen.user}:{found['password_env']}".encode()).decode()
         headers.append(("Authorization", f"Basic {pair}"))
-    return headers
+        secrets.append(pair)
+    secrets += [word for secret in secrets for word in secret.split(" ")[1:] if len(word) > 3]
+    return headers, sorted(secrets, key=len, reverse=True)
+
+
+def _places(chosen: config.Post) -> Iterator[tuple[str, str | None, str | None]]:
+    """Where secrets are: what each is called, and its variable or its file."""
+    for header, variable in chosen.headers_env.items():
+        yield f"headers_env.{header}", variable, None
+    if chosen.has_token:
+        yield "token_env", chosen.token_env, chosen.token_file
+    if chosen.user is not None:
+        yield "password_env", chosen.password_env, chosen.password_file
 
 
 def _secret(environment: Mapping[str, str], key: str, variable: str | None, file: str | None) -> str:
@@ -158,7 +185,10 @@ def _secret(environment: Mapping[str, str], key: str, variable: str | None, file
         secret = environment.get(variable, "").strip()
         where = f"{key}: the environment variable {variable}"
     else:
-        secret = Path(file or "").read_text("utf-8", "replace").strip()
+        try:
+            secret = Path(file or "").read_text("utf-8", "replace").strip()
+        except OSError as error:
+            raise ValueError(f"{file}: {error.strerror}") from error
         where = f"{file}"
     if not secret:
         raise ValueError(f"{where} is not set or empty")

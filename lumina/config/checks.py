@@ -157,6 +157,9 @@ def _certificates(data: dict[Any, Any]) -> Iterator[Problem]:
             endpoint = _endpoint(entry) if listens else _read(endpoints.client, entry)
             for sentence in credentials.complaints(endpoint, listens) if endpoint else ():
                 yield (section, key, "endpoint"), sentence
+    for key, entry in _entries(data, "sinks"):
+        if entry.get("kind") == "post":
+            yield from ((("sinks", key, name), sentence) for name, sentence in credentials.of_sink(entry))
 
 
 def _shared_files(data: dict[Any, Any]) -> Iterator[Problem]:

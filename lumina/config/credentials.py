@@ -1,10 +1,13 @@
-"""The certificates that endpoints name: those that cannot be used are found before anything is opened."""
+"""Certificates and secrets in files: those that cannot be used are found before anything is opened."""
 
 import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from OpenSSL import SSL
 
-from lumina.certificates import Files, Named, pair
+from lumina.certificates import Files, Named, pair, trusted
 from lumina.config.endpoints import Endpoint
 
 
@@ -27,6 +30,30 @@ def complaints(endpoint: Endpoint, listens: bool) -> list[str]:
         if name in options and not os.path.isdir(options[name]):
             wrong.append(f"{name} '{options[name]}' cannot be read: it is no directory")
     return wrong
+
+
+def of_sink(entry: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    """Files of a sink that posts which cannot be used: the key, and a sentence."""
+    named = {key: value for key, value in entry.items() if isinstance(value, str)}
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    if "ca" in named:
+        yield from (("ca", sentence) for sentence in trusted(context, ("ca", named["ca"])))
+    if "certificate" in named:
+        own = "certificate", named["certificate"]
+        key = "key", named.get("key", named["certificate"])
+        yield from (("certificate", sentence) for sentence in pair(context, own, key))
+    for key_of_secret in ("token_file", "password_file"):
+        if key_of_secret in named:
+            yield from ((key_of_secret, sentence) for sentence in _secret(named[key_of_secret]))
+
+
+def _secret(path: str) -> Iterator[str]:
+    """What is wrong with the file of a secret; never what is in it."""
+    try:
+        if not Path(path).read_text("utf-8", "replace").strip():
+            yield f"'{path}' is empty"
+    except (OSError, ValueError) as error:
+        yield f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _shown(endpoint: Endpoint, listens: bool) -> tuple[Named, Named] | None:

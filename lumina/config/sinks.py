@@ -143,6 +143,9 @@ class Post(Sink):
             raise ValueError("user, and password_env or password_file, belong together")
         if has_password and self.has_token:
             raise ValueError("a token and a password are both here; an API takes one of them")
+        has_own = any(name.lower() == "authorization" for name in (*self.headers, *self.headers_env))
+        if has_own and (self.has_token or has_password):
+            raise ValueError("an Authorization header, and a token or a password; one of them is enough")
         if self.key is not None and self.certificate is None:
             raise ValueError("a key without its certificate")
         if (self.ca or self.certificate) and not self.url.startswith("https:"):

@@ -86,6 +86,7 @@ class Keeper:
         self._wall = wall
         self._store: Store | None = None
         self._ledger = Ledger()
+        self._known = False
         self._oldest: float | None = None
         self._missed = Tally()
         self._cause = ""
@@ -220,6 +221,8 @@ class Keeper:
             return
         lost = self._ledger.queued + self._ledger.dead
         self._cause = f"the spool was damaged, and set aside as {aside.name}"
+        if not self._known:
+            self._cause += "; how many readings waited in it is not known"
         self._missed.add(EVERY, self._oldest or self._wall(), self._wall(), lost)
         self._replaced = True
         self._notes.append(
@@ -231,4 +234,5 @@ class Keeper:
         if self._store is not None:
             with suppress(sqlite3.Error):
                 self._ledger = self._store.ledger()
+                self._known = True
                 self._oldest = self._store.oldest()
