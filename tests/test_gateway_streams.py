@@ -159,6 +159,38 @@ class LimitTests(GatewayCase):
         self.clock.advance(UNREAD)
         self.assertTrue(self.socket.aborted)
 
+    def test_slow_reader_in_mid_message(self) -> None:
+        """
+        A client that was not taken from for long has time for the rest of its message, once it is again.
+        """
+        self.serve(frame_timeout=5.0)
+        message = adu(1, 1, READ)
+        self.ask(message[:5])
+        self.socket.producer.pauseProducing()
+        self.clock.pump([4.9, 4.9, 4.9])
+        self.socket.producer.resumeProducing()
+        self.clock.pump([4.0, 0.9])
+        self.assertTrue(self.socket.is_open)
+        self.ask(message[5:], message[:5])
+        self.assertEqual(len(self.bus.asked), 1)
+        self.bus.asked[0].reply(GOOD)
+        self.clock.pump([4.9, 0.2])
+        self.assertFalse(self.socket.is_open)
+
+    def test_slow_reader_is_not_idle(self) -> None:
+        """
+        A client from which nothing is taken, since it does not read, is not closed for being idle.
+        """
+        self.serve(idle=10.0)
+        self.ask(adu(1, 1, READ))
+        self.bus.asked[0].reply(GOOD)
+        self.socket.producer.pauseProducing()
+        self.clock.pump([10.0, 10.0])
+        self.assertTrue(self.socket.is_open)
+        self.socket.producer.resumeProducing()
+        self.clock.pump([10.0, 10.0])
+        self.assertFalse(self.socket.is_open)
+
     def test_long_turn(self) -> None:
         """
         When its share of a turn is over, a client's requests wait for the next turn, and all are answered.

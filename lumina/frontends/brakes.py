@@ -35,6 +35,11 @@ class Brakes:
         self._on: set[str] = set()
         self._dropping: IDelayedCall | None = None
 
+    @property
+    def are_on(self) -> bool:
+        """Whether the client is not read from now."""
+        return bool(self._on)
+
     def put_on(self, why: str) -> None:
         """Stop reading, for one more reason."""
         if not self._on:

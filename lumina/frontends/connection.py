@@ -48,8 +48,8 @@ class Connection(Protocol):
         """
         @param name: of the connection, unique.
         @param peer: where it comes from, for people.
-        @param idle: seconds without a byte, and with nothing outstanding, after
-            which it is closed.
+        @param idle: seconds without a byte, while it is read from and nothing
+            is outstanding, after which it is closed.
         """
         self.gone: Deferred[None] = Deferred()
         self._site = site
@@ -121,7 +121,7 @@ class Connection(Protocol):
 
     def _idled(self) -> None:
         left = self._heard + self._idle - self._reactor.seconds()
-        if self._asked or left > 0:
+        if self._asked or self._brakes.are_on or left > 0:
             self._idling = self._reactor.callLater(left if left > 0 else self._idle, self._idled)
         else:
             self._leave()

@@ -116,7 +116,7 @@ def last_request(received: bytes) -> bytes:
     The sound request that the bytes end in, empty if they end in none: it has
     come behind noise, or behind a frame that was damaged.
     """
-    for start in range(1, len(received) - rtu.MIN_FRAME + 1):
+    for start in range(max(1, len(received) - rtu.MAX_FRAME), len(received) - rtu.MIN_FRAME + 1):
         frame = received[start:]
         size = pdu.request_size(frame[1:])
         if size is not None and len(frame) == size + 3 and rtu.fits(frame):

@@ -37,7 +37,7 @@ class FramedConnection(Connection):
         make_asker: MakeAsker,
     ) -> None:
         """
-        @param frame_timeout: seconds for a frame to come whole.
+        @param frame_timeout: seconds for a frame to come whole, while it is read from.
         @param broken: what no request can be found in is reported there.
         """
         super().__init__(site, name, peer, idle, make_asker)
@@ -86,13 +86,21 @@ class FramedConnection(Connection):
         self._partial = None
         if self._began is None or self._leaving:
             return
-        left = self._began + self._frame_timeout - self._seconds()
+        now = self._seconds()
+        if self._brakes.are_on:  # the rest may be there, and is not taken
+            self._began = now
+        left = self._began + self._frame_timeout - now
         if left > 0:
             self._partial = self._reactor.callLater(left, self._overdue)
             return
         self._began = None
         if why := self._framing.overdue():
             self._break_off(why)
+
+    def _resume(self) -> None:
+        if self._began is not None:
+            self._began = self._seconds()
+        super()._resume()
 
     def _break_off(self, why: str) -> None:
         """Nothing more can be understood; what is under way is still answered."""
