@@ -1,7 +1,7 @@
 """
 How many requests a second does a Modbus TCP server answer, beside those of others?
 
-    python benchmarks/server.py [--seconds 2] [--runs 3] [--only lumina,umodbus] [--plain]
+    python benchmarks/server.py [--seconds 2] [--runs 3] [--only lumina,umodbus] [--cores 0,1] [--plain]
 
 Ten holding registers are read from a simulated unit, over 1, 10 and 100
 connections with 1 and 8 requests outstanding each. The servers take turns, each
@@ -63,15 +63,20 @@ def lumina(port: int, directory: Path, rules: str) -> list[str]:
     return [sys.executable, "-c", run, "-n", "--pidfile=", "lumina", "-c", str(directory / "lumina.yaml")]
 
 
+def on(core: str, command: list[str]) -> list[str]:
+    """The command, kept on one processor core; empty: wherever the system puts it."""
+    return ["taskset", "-c", core, *command] if core else command
+
+
 @contextmanager
-def serving(name: str, rules: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serving(name: str, rules: str, core: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A running server, and its port."""
     port = free_port()
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as log:
         command = [sys.executable, str(HERE / "peer_servers.py"), name, str(port)]
         if name == "lumina":
             command = lumina(port, Path(directory), rules)
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        server = subprocess.Popen(on(core, command), stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
         try:
             for _ in range(200):
                 try:
@@ -105,11 +110,17 @@ def used(server: "subprocess.Popen[bytes]") -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(name: str, connections: int, pipelined: int, seconds: float, rules: str) -> Result:
-    """One cell, one run."""
-    with serving(name, rules) as (port, server):
+def measure(
+    name: str, connections: int, pipelined: int, seconds: float, rules: str, cores: tuple[str, str]
+) -> Result:
+    """
+    One cell, one run.
+
+    @param cores: for the server and for the clients.
+    """
+    with serving(name, rules, cores[0]) as (port, server):
         arguments = map(str, (port, connections, pipelined, seconds))
-        clients = subprocess.Popen([*flood(), *arguments], stdout=subprocess.PIPE)
+        clients = subprocess.Popen(on(cores[1], [*flood(), *arguments]), stdout=subprocess.PIPE)
         assert clients.stdout is not None
         clients.stdout.readline()
         before = used(server)
@@ -134,6 +145,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of which the median is shown")
     parser.add_argument("--only", default="", help="some of the servers: lumina, " + ", ".join(PEERS))
     parser.add_argument("--cells", default="", help="some of the cells: 1x1,10x8")
+    parser.add_argument("--cores", default="", help="processor cores of the server and of the clients: 0,1")
     parser.add_argument("--plain", action="store_true", help="lumina without access rules")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else ["lumina", *PEERS]
@@ -141,10 +153,12 @@ def main() -> None:
         cell for cell in CELLS if not options.cells or "x".join(map(str, cell)) in options.cells.split(",")
     ]
     rules = "" if options.plain else RULES
+    server, _, clients = options.cores.partition(",")
+    cores = server, clients or server
     table("connections x outstanding", *(f"{name}, 1/s (µs)" for name in names), "lumina over the best")
     for connections, pipelined in cells:
         runs = [
-            [measure(name, connections, pipelined, options.seconds, rules) for name in names]
+            [measure(name, connections, pipelined, options.seconds, rules, cores) for name in names]
             for _ in range(options.runs)
         ]
         middle = [
