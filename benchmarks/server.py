@@ -69,7 +69,7 @@ def on(core: str, command: list[str]) -> list[str]:
 
 
 @contextmanager
-def serving(name: str, rules: str, core: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serving(name: str, rules: str, core: str = "") -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A running server, and its port."""
     port = free_port()
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as log:

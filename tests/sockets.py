@@ -40,4 +40,5 @@ class Socket(StringTransport):
 
     @property
     def is_open(self) -> bool:
-        return not (self.disconnecting or self.half_closed or self.aborted)
+        held = self.producer is not None and self.producerState == "paused"  # Twisted waits for it to go on
+        return not ((self.disconnecting and not held) or self.half_closed or self.aborted)

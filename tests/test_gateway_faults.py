@@ -34,6 +34,15 @@ class FaultTests(GatewayCase):
             self.assertSays(said)
             self.assertTrue(self.socket.disconnecting)
 
+    def test_close_on_a_slow_reader(self) -> None:
+        """
+        It is closed even where answers lie unread, once they have gone.
+        """
+        self.rule(Effect(close=True))
+        self.socket.producer.pauseProducing()
+        self.ask(adu(1, 1, READ))
+        self.assertFalse(self.socket.is_open)
+
     def test_pieces(self) -> None:
         """
         An answer can come byte by byte.

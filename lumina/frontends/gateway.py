@@ -211,6 +211,7 @@ class GatewayConnection(FramedConnection):
             self._mischief.at(due, self._cut_off, None)
 
     def _cut_off(self, _: None) -> None:
+        self.transport.unregisterProducer()  # one that is paused would be waited for
         self.transport.loseConnection()
 
     def _write(self, data: bytes) -> None:
