@@ -1,7 +1,8 @@
 """Units that are silent: when they are suspended, when they are tried again, and what that may cost."""
 
+from lumina.bus.probes import CLAIM
 from lumina.bus.unit import READS, ReplyTimes, UnitView
-from lumina.bus.units import CLAIM, PROMISE
+from lumina.bus.units import PROMISE
 from lumina.modbus.pdu import ReadHoldingRegisters, WriteRegister
 from tests.units_case import BAUDRATE, BOUND, HOLE, LATE, READ, UNKNOWN, WRITE, UnitsCase
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from lumina.bus.echo import Echo
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
-from lumina.bus.results import all_over, follow, for_asker, no_reply
+from lumina.bus.results import all_over, follow, for_asker, no_reply, only_late
 from lumina.bus.settings import PortSettings
 from lumina.bus.units import Units
 from lumina.bus.wire import Attempt, Wire
@@ -60,11 +60,9 @@ class Carrier:
 
     def stray(self, frame: bytes) -> None:
         """A sound frame has come while nothing was asked."""
-        if self._units.heard(frame, self._clock.seconds()):
+        if self._heard(frame, self._clock.seconds()):
             self._late.append(frame)
             self._requests.ring()
-        else:
-            self.echo.heard(frame)
 
     async def carry(self, wire: Wire, job: Job) -> bool:
         """
@@ -175,14 +173,32 @@ class Carrier:
     def _judged(self, attempt: Attempt, served: int) -> Attempt:
         """Tell late replies from foreign frames, and publish the exchange."""
         exchange, now = attempt.exchange, self._clock.seconds()
-        late = [frame for frame in exchange.foreign if self._units.heard(frame, now)]
+        late = [frame for frame in exchange.foreign if self._heard(frame, now)]
         foreign = tuple(frame for frame in exchange.foreign if frame not in late)
-        for frame in foreign:
-            self.echo.heard(frame)
         exchange = exchange._replace(foreign=foreign, late=(*self._late, *late), served=served)
         self._late = []
+        error = attempt.error
+        if late and only_late(exchange) and isinstance(error, BadReply):
+            error = NoReply(f"unit {exchange.unit} did not reply")
+            exchange = exchange._replace(verdict=NoReply.word)
         self._requests.publish(exchange)
-        return replace(attempt, exchange=exchange)
+        return replace(attempt, exchange=exchange, error=error)
+
+    def _heard(self, frame: bytes, now: float) -> bool:
+        """A sound frame that answers nothing in hand: is it a late reply?"""
+        unit, before = frame[0], self._units.hold(frame[0], now)
+        late = self._units.heard(frame, now)
+        if not late:
+            self.echo.heard(frame)
+        if not before and (hold := self._units.hold(unit, now)):
+            self._log.warn(
+                "{port}: unit {unit} replies more than once; after each reply, what asks for the like of it"
+                " waits {hold:.2g} s or longer",
+                port=self._settings.name,
+                unit=unit,
+                hold=hold,
+            )
+        return late
 
     # Learning.
 

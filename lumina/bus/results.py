@@ -7,6 +7,7 @@ from twisted.logger import Logger
 from lumina.bus.requests import Job, Requests
 from lumina.bus.units import Units
 from lumina.errors import ExceptionReply, LuminaError, NoReply, Sent, Suspended
+from lumina.interfaces import Exchange
 from lumina.modbus.pdu import Reply
 
 _log = Logger()
@@ -33,6 +34,11 @@ def for_asker(job: Job, result: Reply | LuminaError) -> Reply | LuminaError:
     if isinstance(result, Sent) and job.request.writes:
         return type(result)(f"{result}; outcome unknown, the write may have happened")
     return result
+
+
+def only_late(exchange: Exchange) -> bool:
+    """Whether nothing came that is no reply to an earlier request: its own unit was silent."""
+    return not (exchange.foreign or exchange.noise or exchange.damaged or exchange.short)
 
 
 def all_over(party: Iterable[Job]) -> bool:

@@ -4,15 +4,16 @@ What is known of each unit on one port: pure, without clock or wire.
 *Doubt*: a request that was not answered may still be. Until its reply has come
 or can come no more, no request of the same function goes to that unit, since
 that reply might be taken for the answer. *Reply times* are learnt from all
-sound replies, late ones too. The *breaker*: a unit that keeps silent is
+sound replies, late ones too. *Copies* of replies are looked out for where a unit
+sends them. The *breaker*: a unit that keeps silent is
 suspended, and real requests are let through as probes, seldom enough that the
 dead cost the living little.
 
 All times are monotonic seconds.
 """
 
-import math
-
+from lumina.bus.copies import Copies
+from lumina.bus.probes import Probes
 from lumina.bus.unit import FIRST_PAUSE, READS, Habits, Unit, UnitView, kind_of
 from lumina.modbus.pdu import Request
 from lumina.modbus.rtu import Line
@@ -20,14 +21,8 @@ from lumina.modbus.rtu import Line
 #: Limits of a linger that follows from the slowest reply, in seconds.
 SHORTEST_LINGER, LONGEST_LINGER = 1.0, 3.0
 
-#: Seconds in which each of so many dead units has its turn, if their reply times are known.
-TURN, TURNS = 14.0, 5
-
 #: One probe in so many waits as long as was stated: a unit may have grown slower than all that was learnt.
 FULL_WAIT = 16
-
-#: Seconds for which a refused request keeps the first right of its unit.
-CLAIM = 2.0
 
 #: Seconds for which a request that the unit answers keeps others from being the probe.
 PROMISE = 15.0
@@ -44,8 +39,9 @@ class Units:
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
         self._units: dict[int, Unit] = {}
+        self._copies: dict[int, Copies] = {}
         self._timeouts: dict[int, float] = {}
-        self._free = -math.inf
+        self._probes = Probes(habits, self._units)
 
     def set_timeout(self, unit: int, seconds: float) -> None:
         """Give a unit its own timeout."""
@@ -78,7 +74,7 @@ class Units:
         if known is None or not known.suspended:
             return None
         promising = request is None or known.expects(request, baudrate)
-        when = self._next_try(known, urgent)
+        when = self._probes.next_try(known, urgent)
         if not promising and not urgent:
             when = max(when, known.asked + PROMISE)
         if promising:
@@ -108,8 +104,7 @@ class Units:
         """
         known = self._units.get(unit)
         if known is not None and known.suspended:
-            known.paced = self._next_try(known, urgent=False) <= now
-            known.probing = True
+            self._probes.begun(known, now)
 
     def probe_over(self, unit: int, now: float) -> None:
         """The probe ended and proved nothing: withdrawn, or the port was lost. The turn stays the unit's."""
@@ -119,15 +114,24 @@ class Units:
 
     def reconnected(self, now: float) -> None:
         """The way to the units is a new one: each that is suspended may be tried at once."""
-        for known in self._dead():
-            known.due = known.tried = now - FIRST_PAUSE
-            known.paced = False
-        self._free = min(self._free, now)
+        self._probes.reconnected(now)
 
     def free_at(self, unit: int, function: int, now: float) -> float:
         """From when a request may be sent, for all that late replies can do to it; `now`: at once."""
         known = self._units.get(unit)
-        return now if known is None else max(now, known.doubt(self._linger(known)).get(function, now))
+        if known is None:
+            return now
+        linger = self._linger(known)
+        free = known.doubt(linger).get(function, now)
+        if unit in self._copies:
+            free = max(free, self._copies[unit].until(function, now, linger))
+        return max(now, free)
+
+    def hold(self, unit: int, now: float) -> float:
+        """For how many seconds after each reply of a unit its copy is looked out for; 0: it sends none."""
+        known = self._units.get(unit)
+        copies = self._copies.get(unit)
+        return 0.0 if known is None or copies is None else copies.hold(now, self._linger(known))
 
     def wait(self, unit: int, request: Request, stated: float, now: float) -> float:
         """
@@ -158,11 +162,13 @@ class Units:
         A sound reply or an exception came.
 
         @param delay: from the end of the request to the first byte.
-        @param pdu: what came.
+        @param pdu: what came; empty where copies do not matter.
         @return: whether the unit was suspended until now.
         """
         known = self._know(unit, now)
         known.repeats(pdu, now, self._habits.slack)
+        if pdu:
+            self._replied(unit, request, pdu, now)
         suspended = known.suspended
         if known.owed:
             known.owe(request, now - delay)
@@ -194,7 +200,7 @@ class Units:
         elif counts and not known.suspended:
             known.missed_strange(request, now - waited)
         if known.suspended:
-            self._tried(known, cost, now, counts and (expected or known.guessed))
+            self._probes.tried(known, cost, now, counts and (expected or known.guessed))
         elif self._habits.misses and known.misses >= self._habits.misses:
             known.suspend(cost, now, min(FIRST_PAUSE, self._habits.longest_pause))
         elif self._habits.misses and len(known.strange) >= max(self._habits.misses, STRANGE):
@@ -210,7 +216,7 @@ class Units:
         """
         known = self._know(unit, now)
         if known.suspended:
-            self._tried(known, waited, now, counted=False)
+            self._probes.tried(known, waited, now, counted=False)
         else:
             known.lives()
 
@@ -224,7 +230,7 @@ class Units:
         known.owe(request, now - waited)
         known.strange.clear()
         if known.suspended:
-            self._tried(known, waited, now, counted=False)
+            self._probes.tried(known, waited, now, counted=False)
 
     def heard(self, frame: bytes, now: float) -> bool:
         """
@@ -240,7 +246,10 @@ class Units:
         copy = known.repeats(frame[1:-2], now, self._habits.slack)
         owed = None if copy else known.settle(lambda owed: owed.fits(frame[1:-2]))
         if owed is None:
+            if unit in self._copies and (copy or not known.owed):
+                self._copies[unit].surplus(frame[1:-2], now, self._linger(known))
             return False
+        self._replied(unit, owed.request, frame[1:-2], now)
         known.learn(kind_of(owed.request), now - owed.ended)
         known.lives()
         return True
@@ -258,8 +267,14 @@ class Units:
             since=known.silent if known.misses else None,
             doubt=tuple(sorted(function for function, until in doubt.items() if until > now)),
             times=dict(known.times),
-            next_try=self._next_try(known, urgent=False) if known.suspended and not known.probing else None,
+            next_try=self._probes.next_try(known, False) if known.suspended and not known.probing else None,
         )
+
+    def _replied(self, unit: int, request: Request, pdu: bytes, now: float) -> None:
+        copies = self._copies.get(unit)
+        if copies is None:
+            copies = self._copies[unit] = Copies(self._habits.slack)
+        copies.replied(request, pdu, now)
 
     def _know(self, unit: int, now: float) -> Unit:
         known = self._units.get(unit)
@@ -280,31 +295,3 @@ class Units:
         times = self._units[unit].times.get(kind_of(request))
         timeout = self.timeout_of(unit)
         return timeout if times is None else min(timeout, times.bound(self._habits.slack))
-
-    # Probes. The common way is the budget: after a probe none goes until it is paid for, and then the unit
-    # that is longest overdue is the first. A unit that is asked seldom might always find the budget spent by
-    # others; so its own part of it is kept for it, its turn.
-
-    def _next_try(self, known: Unit, urgent: bool) -> float:
-        if urgent:
-            return min(known.tried + FIRST_PAUSE, known.due)
-        others = [other for other in self._dead() if other is not known]
-        claims = [other.asked + CLAIM for other in others if not other.probing and other.due < known.due]
-        free = max([math.inf if any(other.paced for other in others) else self._free, *claims])
-        turn = max(self._habits.longest_pause, len(self._dead()) * self._price(known))
-        return max(known.due, min(known.tried + turn, free))
-
-    def _price(self, known: Unit) -> float:
-        """Seconds without probes that pay for the unit's last one."""
-        dead = len(self._dead())
-        price = known.cost / self._habits.share
-        return min(price, TURN / dead) if READS in known.times and dead <= TURNS else price
-
-    def _tried(self, known: Unit, cost: float, now: float, counted: bool) -> None:
-        known.tried_in_vain(cost, now, self._habits.longest_pause if counted else None)
-        if known.paced:
-            self._free = max(self._free, now) + self._price(known)
-        known.probing = known.paced = False
-
-    def _dead(self) -> list[Unit]:
-        return [known for known in self._units.values() if known.suspended]
