@@ -219,12 +219,24 @@ class PeopleTests(TextCase):
         """
         self.connection.dataReceived(b"units /dev/ttyAMA2\n")
         self.assertEqual(
-            [re.split(" {2,}", line) for line in self.said().decode().split("\n")[1:-2]],
+            [re.split(" {2,}", line) for line in self.said().decode().split("\n")[1:3]],
             [
                 ["bus", "1", "8", "6", "25.0 %", "90 s ago", "20 ms", "50 ms", "suspended", "timeout"],
                 ["bus", "18", "0", "0", "0.0 %", "never", "-", "-", "-", "-"],
             ],
         )
+
+    def test_units_on_the_wire(self) -> None:
+        """
+        Where a port is named, what the exchanges with each unit have brought follows.
+        """
+        self.connection.dataReceived(b"units bus\n")
+        lines = [re.split(" {2,}", line) for line in self.said().decode().split("\n")[3:-2]]
+        head = "unit|exchanges|replies|refused with|timeouts|late|foreign|noise|stale|wrong CRC|short"
+        self.assertEqual(lines[0], f"port|{head}|reply p50|p95|wait mean|most".split("|"))
+        wire = "7|6|02:1|1|4|5|6|7|2|3|15 ms|40 ms|1.5 s|120 s"
+        self.assertEqual(lines[1], ["bus", "1", *wire.split("|")])
+        self.assertEqual(lines[2], ["bus", "18", "0", "0", "-", *7 * ["0"], *4 * ["-"]])
 
     def test_nothing_known(self) -> None:
         """

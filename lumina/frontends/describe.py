@@ -1,13 +1,13 @@
 """What there is to know about the service, as lines for people."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 from lumina import commands
 from lumina.frontends.describe_devices import devices
 from lumina.frontends.tables import ago, short, table
 from lumina.interfaces import Overview
-from lumina.status import PortStatistics, PortStatus, Times
+from lumina.status import PortStatistics, PortStatus, Times, UnitStatistics
 
 
 def answer(name: str, overview: Overview, port: str | None) -> list[str]:
@@ -113,6 +113,10 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
 
 def _units(overview: Overview, port: str | None) -> list[str]:
     units = overview.units(port)
+    return [*_overall(units), *(_on_the_wire(units) if port is not None and units else [])]
+
+
+def _overall(units: Sequence[UnitStatistics]) -> list[str]:
     remember = any(each.traffic.remembered for each in units)
     return table(
         (
@@ -135,6 +139,31 @@ def _units(overview: Overview, port: str | None) -> list[str]:
                 each.error or "-",
             )
             for each in units
+        ],
+    )
+
+
+_ON_THE_WIRE = (
+    *("port", "unit", "exchanges", "replies", "refused with", "timeouts", "late", "foreign"),
+    *("noise", "stale", "wrong CRC", "short", "reply p50", "p95", "wait mean", "most"),
+)
+
+
+def _on_the_wire(units: Sequence[UnitStatistics]) -> list[str]:
+    """What each exchange with them has brought."""
+    rows = [(each, each.traffic, each.traffic.reply_time, each.traffic.wait) for each in units]
+    return table(
+        _ON_THE_WIRE,
+        [
+            (
+                *(each.port, str(each.unit), str(traffic.exchanges), str(traffic.replies)),
+                " ".join(f"{code:02X}:{count}" for code, count in traffic.exceptions.items()) or "-",
+                *map(str, (traffic.timeouts, traffic.late, traffic.foreign, traffic.noise, traffic.stale)),
+                *map(str, (traffic.damaged, traffic.short)),
+                *(_if_any(reply, time) for time in (reply.p50, reply.p95)),
+                *(_if_any(wait, time) for time in (wait.mean, wait.most)),
+            )
+            for each, traffic, reply, wait in rows
         ],
     )
 
