@@ -94,6 +94,15 @@ class CopiesTests(SynchronousTestCase):
         self.copy(0.1)
         self.assertAlmostEqual(self.held(), 0.22)
 
+    def test_second_reply_that_is_owed(self) -> None:
+        """
+        What may be the reply to a read that was sent twice is no copy.
+        """
+        self.units.missed(7, READ, 0.5, 9600, self.now)
+        self.units.answered(7, READ, 0.01, 9600, self.now, GOOD)
+        self.copy(0.01)
+        self.assertEqual(self.units.hold(7, self.now), 0)
+
     def test_forgotten(self) -> None:
         """
         A unit that sends copies no more is asked as any other after ten minutes.
@@ -134,7 +143,7 @@ class PortTests(RulesCase):
             self.answer()
             self.assertEqual(self.successResultOf(waiting).registers, (42, 43))
             pass_time(self.clock, 0.3)
-        self.assertEqual(self.logged("unit 1 replies more than once"), 1)
+        self.assertEqual(self.logged("unit 1 sends replies too many"), 1)
 
 
 class LateTests(RulesCase):

@@ -128,17 +128,48 @@ class EchoTests(RulesCase):
     def test_vanishes_and_appears(self) -> None:
         """
         An echo that vanishes, or appears, is said once each time, and what is
-        known then is what counts.
+        known then is what counts. One reply without its echo only puts it in doubt.
         """
         self.port()
-        for copies, vanished, appeared in ((1, 0, 0), (0, 1, 0), (0, 1, 0), (1, 1, 1), (1, 1, 1)):
+        for copies, echo, vanished, appeared in (
+            (1, True, 0, 0),
+            (0, None, 0, 0),
+            (0, False, 1, 0),
+            (0, False, 1, 0),
+            (1, True, 1, 1),
+            (1, True, 1, 1),
+        ):
             done = self.ask()
             self.receive(copies * encode(1, READ.encode()), encode(1, GOOD))
             self.successResultOf(done)
-            self.assertIs(self.bus.status().echo, bool(copies))
+            self.assertIs(self.bus.status().echo, echo)
             found = self.logged("the echo has vanished"), self.logged("the echo has appeared")
             self.assertEqual(found, (vanished, appeared))
             self.assertEqual(self.bus.status().echo_changes, vanished + appeared)
+
+    def test_reply_that_overtakes_the_echo(self) -> None:
+        """
+        A late reply that comes before the echo of the repeated read has not
+        made it vanish: the echo of the next write does not confirm it.
+        """
+        self.port(retries=1)
+        done = self.ask()
+        self.receive(encode(1, READ.encode()), encode(1, GOOD))
+        self.successResultOf(done)
+        done = self.ask()
+        self.receive(encode(1, READ.encode()))
+        pass_time(self.clock, 0.24)
+        self.line.receive(encode(1, GOOD))
+        self.successResultOf(done)
+        self.receive(encode(1, READ.encode()))
+        pass_time(self.clock, 0.1)
+        done = self.ask(WRITE)
+        self.receive(encode(1, WRITE.encode()))
+        pass_time(self.clock, 0.05)
+        self.receive(encode(1, QUESTION.encode()))
+        self.failureResultOf(self.lasting(done), NoReply)
+        self.assertIs(self.bus.status().echo, True)
+        self.assertEqual(self.bus.status().echo_changes, 0)
 
     def test_against_the_settings(self) -> None:
         """

@@ -192,8 +192,8 @@ class Carrier:
             self.echo.heard(frame)
         if not before and (hold := self._units.hold(unit, now)):
             self._log.warn(
-                "{port}: unit {unit} replies more than once; after each reply, what asks for the like of it"
-                " waits {hold:.2g} s or longer",
+                "{port}: unit {unit} sends replies too many, twice or later than the linger; after each reply"
+                " requests of its function wait {hold:.2g} s or longer",
                 port=self._settings.name,
                 unit=unit,
                 hold=hold,

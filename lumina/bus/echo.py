@@ -30,8 +30,15 @@ class Echo:
         self._confirmed = b""
 
     def learn(self, echoed: bool | None) -> None:
-        """An exchange has shown whether there is one; `None`: it has shown nothing."""
+        """
+        An exchange has shown whether there is one; `None`: it has shown nothing.
+        One that lacks a known echo only puts it in doubt: a late reply may have
+        overtaken it.
+        """
         if echoed is None:
+            return
+        if self.known and not echoed and self._fixed is None:
+            self.doubt()
             return
         if self._noticed is not None and echoed != self._noticed:
             self._changed(echoed)

@@ -246,7 +246,7 @@ class Units:
         copy = known.repeats(frame[1:-2], now, self._habits.slack)
         owed = None if copy else known.settle(lambda owed: owed.fits(frame[1:-2]))
         if owed is None:
-            if unit in self._copies and (copy or not known.owed):
+            if unit in self._copies and not known.owed:
                 self._copies[unit].surplus(frame[1:-2], now, self._linger(known))
             return False
         self._replied(unit, owed.request, frame[1:-2], now)
