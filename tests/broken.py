@@ -174,6 +174,7 @@ class TrustedEcho(Carrier):
     """While it is unknown whether the line echoes, one copy of a write confirms it."""
 
     async def _settled(self, wire: Wire, job: Job, attempt: Attempt, waited: float) -> Attempt:
+        self._requests.publish(attempt.exchange)
         return attempt
 
 

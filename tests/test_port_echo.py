@@ -56,6 +56,7 @@ class EchoTests(RulesCase):
         self.receive(encode(1, QUESTION.encode()), encode(1, b"\x03\x02\x00\x07"))
         sentence = str(self.failureResultOf(done, NoReply).value)
         self.assertRegex(sentence, r"did not reply within 0\.0\d+ s; outcome unknown")
+        self.assertEqual([exchange.verdict for exchange in self.seen.exchanges], ["timeout", "ok"])
         self.assertIs(self.bus.status().echo, True)
 
     def test_silence_settles_it_too(self) -> None:
@@ -194,6 +195,7 @@ class EchoTests(RulesCase):
         self.receive(encode(1, WRITE.encode()), encode(1, QUESTION.encode()), encode(1, b"\x03\x02\x00\x07"))
         self.assertEqual(self.successResultOf(done).pdu, WRITE.encode())
         self.assertIs(self.bus.status().echo, True)
+        self.assertEqual([(each.verdict, each.late) for each in self.seen.exchanges], 2 * [("ok", ())])
 
     def test_vanishes_where_only_writes_are_asked(self) -> None:
         """

@@ -12,10 +12,10 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from lumina.bus.echo import Echo
+from lumina.bus.echo import Echo, one_copy
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
-from lumina.bus.results import all_over, follow, for_asker, no_reply, only_late
+from lumina.bus.results import all_over, follow, for_asker, no_reply, only_late, verdict_of
 from lumina.bus.settings import PortSettings
 from lumina.bus.units import Units
 from lumina.bus.wire import Attempt, Wire
@@ -144,13 +144,16 @@ class Carrier:
                 call.cancel()
         self.hold = self._settings.unit(job.unit).turnaround or 0.0
         attempt = self._judged(attempt, len(party))
+        doubtful = self.echo.known is None and not broadcast and attempt.error is None and one_copy(attempt)
+        if not doubtful:
+            self._requests.publish(attempt.exchange)
         self._requests.charge(party, gap + self._clock.seconds() - began)
         if job.barrier:
             self.recent.forget(job.unit)
         if broadcast:
             # Nobody replies to one: what comes back is its echo.
-            self.echo.learn(True if _one_copy(attempt) or attempt.exchange.echoed else None)
-        elif self.echo.known is None and attempt.error is None and _one_copy(attempt):
+            self.echo.learn(True if one_copy(attempt) or attempt.exchange.echoed else None)
+        elif doubtful:
             attempt = await self._settled(wire, job, attempt, wait)
             wait = self._clock.seconds() - attempt.exchange.ended  # all that it has had
         else:
@@ -171,7 +174,7 @@ class Carrier:
         return call
 
     def _judged(self, attempt: Attempt, served: int) -> Attempt:
-        """Tell late replies from foreign frames, and publish the exchange."""
+        """With late replies told from foreign frames."""
         exchange, now = attempt.exchange, self._clock.seconds()
         late = [frame for frame in exchange.foreign if self._heard(frame, now)]
         foreign = tuple(frame for frame in exchange.foreign if frame not in late)
@@ -181,7 +184,6 @@ class Carrier:
         if late and only_late(exchange) and isinstance(error, BadReply):
             error = NoReply(f"unit {exchange.unit} did not reply")
             exchange = exchange._replace(verdict=NoReply.word)
-        self._requests.publish(exchange)
         return replace(attempt, exchange=exchange, error=error)
 
     def _heard(self, frame: bytes, now: float) -> bool:
@@ -234,30 +236,36 @@ class Carrier:
         """
         now = self._clock.seconds()
         self._units.unclear(job.unit, job.request, now, now - attempt.exchange.ended)
-        copy = attempt.exchange.outgoing
-        came = await self._ask_for_echo(wire, job)
-        if isinstance(came, PortLost):
-            return replace(attempt, error=came)
-        if self.echo.known is None:
+        question = await self._ask_for_echo(wire, job)
+        late = question.exchange.late if question else ()
+        confirmed = attempt.exchange.outgoing in late
+        error: Sent | None = None
+        if question is None or isinstance(question.error, PortLost):
+            error = PortLost("the port was lost in mid-exchange")
+        elif self.echo.known is None:
             error = BadReply("one copy of it came back, and whether this line echoes could not be told")
-            return replace(attempt, error=error)
-        if not self.echo.known:
+        elif not self.echo.known:
             self._learn(job, job.request, attempt, waited)
             self.echo.judge(attempt, job.request)
-        elif copy not in came:
-            return replace(attempt, error=NoReply("only its echo came back"))
-        return attempt
+        elif not confirmed:
+            error = NoReply("only its echo came back")
+        exchange = attempt.exchange._replace(verdict=verdict_of(attempt.pdu, error))
+        self._requests.publish(exchange)
+        if question:
+            left = tuple(frame for frame in late if not confirmed or frame != exchange.outgoing)
+            self._requests.publish(question.exchange._replace(late=left))
+        return replace(attempt, exchange=exchange, error=error)
 
-    async def _ask_for_echo(self, wire: Wire, job: Job) -> Sequence[bytes] | PortLost:
+    async def _ask_for_echo(self, wire: Wire, job: Job) -> Attempt | None:
         """
         Ask whether the line echoes.
 
-        @return: which replies that were owed have come meanwhile.
+        @return: the question, not published yet; `None`: the port was lost.
         """
         try:
             await wire.silence(max(self._settings.slack, self._gap(job)))
-        except PortDown as down:
-            return PortLost(str(down))
+        except PortDown:
+            return None
         began = self._clock.seconds()
         wait = self._units.wait(job.unit, _QUESTION, self._settings.timeout, began)
         attempt = await wire.exchange(Transaction(job.unit, _QUESTION, None), wait)
@@ -271,7 +279,7 @@ class Carrier:
             self._units.unclear(job.unit, _QUESTION, now, now - attempt.exchange.ended)
             silent = isinstance(attempt.error, NoReply) and attempt.exchange.echoed is None
             self.echo.learn(False if silent else attempt.exchange.echoed)
-        return attempt.error if isinstance(attempt.error, PortLost) else attempt.exchange.late
+        return attempt
 
     # Results.
 
@@ -287,8 +295,3 @@ class Carrier:
         if job.key is not None and not self._requests.changing(job.unit):
             self.recent.put(job.unit, job.key, reply)
         return reply
-
-
-def _one_copy(attempt: Attempt) -> bool:
-    """Whether what was sent has come back once, and nothing tells whether that is the echo."""
-    return attempt.exchange.echoed is None and attempt.exchange.incoming == attempt.exchange.outgoing

@@ -85,3 +85,8 @@ class Echo:
 def may_equal(request: Request) -> bool:
     """Whether a sound reply may equal the request."""
     return request.echoes or isinstance(request, Opaque)
+
+
+def one_copy(attempt: Attempt) -> bool:
+    """Whether what was sent has come back once, and nothing tells whether that is the echo."""
+    return attempt.exchange.echoed is None and attempt.exchange.incoming == attempt.exchange.outgoing
