@@ -13,7 +13,7 @@ ports:
 simulators: {plant: {preset: meter}}
 listen:
   here: {kind: text, endpoint: tcp:8888}
-  lan: {kind: modbus-tcp, endpoint: "tcp:5020:interface=0.0.0.0", routes: {default: boiler}}
+  lan: {kind: modbus-tcp, endpoint: "tcp:5020:interface=0.0.0.0", routes: {default: boiler, 201: plant/1}}
 """
 
 RULES = """
@@ -146,6 +146,19 @@ class ExplainTests(CommandCase):
                 "lan: allowed for 5 to 100: access rule 1 (line 10) allows it",
                 "lan: denied for 101 to 65535: no access rule allows it",
             ],
+        )
+
+    def test_no_route(self) -> None:
+        """
+        Where no route leads to a unit, no rule lets anybody ask it.
+        """
+        self.assertEqual(
+            self.explain("read holding 0 on plant unit 2 via lan")[1:],
+            ["lan: cannot be asked; no route leads to unit 2 of plant"],
+        )
+        self.assertEqual(
+            self.explain("write holding 0 = 1 on boiler broadcast via lan")[1:],
+            ["lan: cannot be asked; no route leads to all units of boiler"],
         )
 
     def test_a_value(self) -> None:

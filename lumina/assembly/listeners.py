@@ -1,6 +1,6 @@
 """From configured listeners to front ends, each with its own guarded view of the buses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -106,13 +106,24 @@ def _gateway(listener: Gateway, site: Site, parts: Parts) -> GatewayFactory:
 def _routes(
     listener: Gateway, guarded: Mapping[str, Bus], buses: Mapping[str, Bus]
 ) -> Sequence[Route | None]:
-    """The routes as configured; a simulator that is the default answers 0, or obeys it as a line does."""
-    targets = dict(listener.targets)
+    led = targets(listener, lambda bus: isinstance(buses[bus], Bank))
+    found = (led.get(unit) for unit in range(256))
+    return [None if target is None else (guarded[target[0]], target[1]) for target in found]
+
+
+def targets(listener: Gateway, is_simulated: Callable[[str], bool]) -> Mapping[int, tuple[str, int]]:
+    """
+    Where each unit id leads, as configured: a bus, and the unit there.
+
+    A simulator that is the default answers 0, or obeys it as a line does.
+
+    @param is_simulated: whether the bus of this name is a simulator.
+    """
     default = listener.routes.get("default")
-    if default is not None and isinstance(buses[default.bus], Bank):
-        targets.setdefault(0, (default.bus, BROADCAST if listener.kind == RTU_TCP else ITSELF))
-    led = (targets.get(unit) for unit in range(256))
-    return [None if target is None else (guarded[target[0]], target[1]) for target in led]
+    if default is None or not is_simulated(default.bus):
+        return listener.targets
+    zero = BROADCAST if listener.kind == RTU_TCP else ITSELF
+    return {0: (default.bus, zero)} | dict(listener.targets)
 
 
 def _priorities(listener: config.Text | Gateway) -> Priorities:

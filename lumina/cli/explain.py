@@ -6,7 +6,7 @@ from itertools import groupby
 
 from lumina.access import BROADCAST, Decision, View, doing
 from lumina.cli.question import Question, parse
-from lumina.cli.rules import access_of
+from lumina.cli.rules import access_of, reached
 from lumina.config.settings import Config
 from lumina.interfaces import Asker
 from lumina.modbus.reach import COIL
@@ -27,6 +27,9 @@ def explained(text: str, config: Config) -> Iterator[str]:
         if listener.is_local and _is_elsewhere(question.host):
             yield f"{name}: cannot be asked from {question.host}; only programs on this machine reach it"
             continue
+        if question.unit not in reached(listener, config).get(question.bus, ()):
+            yield f"{name}: cannot be asked; no route leads to {_goal(question)}"
+            continue
         asker = Asker(name, question.host, question.identity, question.role or "")
         view = access_of(name, listener, config).view(asker, question.bus)
         for decision, values in _decisions(view, question):
@@ -46,6 +49,11 @@ def _who(question: Question) -> str:
 def _what(question: Question) -> str:
     what = doing(question.unit, question.request())
     return what if question.values else what.replace(" = 0 of", " of")
+
+
+def _goal(question: Question) -> str:
+    whom = "all units" if question.unit == BROADCAST else f"unit {question.unit}"
+    return f"{whom} of {question.bus}"
 
 
 def _is_elsewhere(host: str) -> bool:

@@ -7,8 +7,9 @@ import click
 from lumina.assembly.poll import burden
 from lumina.cli.check import summary
 from lumina.cli.explain import explained
+from lumina.cli.idle import idle
 from lumina.cli.poll import poll_command
-from lumina.cli.rules import tables, unreachable
+from lumina.cli.rules import tables
 from lumina.cli.simulate import simulate
 from lumina.cli.spool import spool
 from lumina.config.load import load
@@ -49,9 +50,7 @@ def check_config(file: str, access: bool, explain: str | None) -> None:
         sys.exit(1)
     for line in lines:
         click.echo(line)
-    for sentence in unreachable(config.rules):
-        click.echo(f"{file}: {sentence}", err=True)
-    for sentence in [*doubts(config.poll), *much]:
+    for sentence in () if explain else (*idle(config), *doubts(config.poll), *much):
         click.echo(f"{file}: {sentence}", err=True)
 
 

@@ -1,6 +1,6 @@
 """What a request touches in a device: tables, addresses, values; for whoever decides whether it may."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,30 @@ from lumina.modbus.request import LAST_ADDRESS, Request
 
 #: The four tables of the specification (Application Protocol V1.1b3, 4.3), and files (6.14).
 COIL, DISCRETE, HOLDING, INPUT, FILE = TABLES = ("coil", "discrete", "holding", "input", "file")
+
+
+#: For each known function whether it writes to which table; an empty one is none.
+TOUCHED: Mapping[int, tuple[tuple[bool, str], ...]] = {
+    0x01: ((False, COIL),),
+    0x02: ((False, DISCRETE),),
+    0x03: ((False, HOLDING),),
+    0x04: ((False, INPUT),),
+    0x05: ((True, COIL),),
+    0x06: ((True, HOLDING),),
+    0x07: ((False, ""),),
+    0x08: ((True, ""),),
+    0x0B: ((False, ""),),
+    0x0C: ((False, ""),),
+    0x0F: ((True, COIL),),
+    0x10: ((True, HOLDING),),
+    0x11: ((False, ""),),
+    0x14: ((False, FILE),),
+    0x15: ((True, FILE),),
+    0x16: ((True, HOLDING),),
+    0x17: ((True, HOLDING), (False, HOLDING)),
+    0x18: ((False, HOLDING),),
+    0x2B: ((False, ""),),
+}
 
 
 @dataclass(frozen=True, slots=True)
