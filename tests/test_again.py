@@ -1,5 +1,8 @@
 """A client that asks simulated units the same again and again is answered by a shorter way, and as ever."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
@@ -11,7 +14,7 @@ from lumina.access import Access, Rule
 from lumina.bus.guard import Guard, Refusals
 from lumina.frontends.gateway import GatewayFactory
 from lumina.frontends.serving import KEPT_BY_CLIENT, Serving
-from lumina.interfaces import Bus, Terms
+from lumina.interfaces import Bus, Outcome, Terms
 from lumina.modbus import mbap
 from lumina.modbus.pdu import Diagnostics, ReadHoldingRegisters, Reply, Request, WriteRegister
 from lumina.simulator.bank import Bank
@@ -78,16 +81,24 @@ class Client:
         return answers
 
 
+def told(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """These, the reads without their ids."""
+    return [
+        each if each.request.writes else each._replace(terms=replace(each.terms, id="-")) for each in outcomes
+    ]
+
+
 class AgainTests(SynchronousTestCase):
     @given(st.lists(st.lists(st.tuples(st.sampled_from((1, 2, 3)), st.sampled_from(BODIES)), max_size=4)))
     def test_whatever(self, bursts: list[list[tuple[int, bytes]]]) -> None:
         """
-        Answers, refusals and outcomes are those that a bus gives by its usual way.
+        Answers, refusals and outcomes are those that a bus gives by its usual way; but for the ids of reads,
+        which are in no audit log.
         """
         short, usual = Client(prompt=True), Client(prompt=False)
         for burst in bursts * 3:
             self.assertEqual(short.asks(*burst).hex(" "), usual.asks(*burst).hex(" "))
-        self.assertEqual(short.watcher.outcomes, usual.watcher.outcomes)
+        self.assertEqual(told(short.watcher.outcomes), told(usual.watcher.outcomes))
 
     def test_many(self) -> None:
         """

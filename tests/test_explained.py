@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL.crypto import X509
 from twisted.application.service import MultiService
@@ -121,7 +121,6 @@ class ExplainedTests(SynchronousTestCase):
         answers = mbap.Frames().received(transport.value())
         return answers[0].pdu if answers else b""
 
-    @settings(deadline=None, max_examples=60)
     @given(st.lists(rules(), max_size=4), st.lists(asked, min_size=1, max_size=5), st.data())
     def test_verdict(self, chosen: list[str], questions: list[str], data: st.DataObject) -> None:
         """

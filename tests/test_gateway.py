@@ -27,7 +27,8 @@ class AnswerTests(GatewayCase):
         self.ask(adu(0xABCD, 7, READ))
         (asked,) = self.bus.asked
         self.assertEqual((asked.unit, asked.request), (7, ReadHoldingRegisters(0, 1)))
-        self.assertEqual(asked.terms, Terms("modbus#1", patience=5.0, asker=Asker("modbus", "192.0.2.7")))
+        asker = Asker("modbus", "192.0.2.7")
+        self.assertEqual(asked.terms, Terms("modbus#1", "43981", patience=5.0, asker=asker))
         asked.reply(GOOD)
         self.assertSays(adu(0xABCD, 7, GOOD))
 

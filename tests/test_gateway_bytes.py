@@ -26,6 +26,13 @@ class RTUTests(GatewayCase):
         self.bus.asked[0].reply(GOOD)
         self.assertSays(rtu.encode(7, GOOD))
 
+    def test_numbers(self) -> None:
+        """
+        RTU frames have no transaction id: the log and the audit log have their numbers.
+        """
+        self.ask(rtu.encode(7, READ), rtu.encode(8, READ))
+        self.assertEqual([asked.terms.id for asked in self.bus.asked], ["1", "2"])
+
     def test_any_pieces(self) -> None:
         """
         Frames are understood wherever the stream is cut.

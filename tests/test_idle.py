@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -163,7 +163,6 @@ class PropertyTests(IdleCase):
         for reach in reaches(request):
             self.assertIn((reach.writes, reach.table), TOUCHED[request.function])
 
-    @settings(deadline=None, max_examples=60)
     @given(st.lists(rules(), min_size=1, max_size=4), st.lists(requests, min_size=1, max_size=8), st.data())
     def test_sound(self, chosen: list[str], asked: list[Request], data: st.DataObject) -> None:
         """

@@ -1,6 +1,7 @@
 """The RTU slave: what a serial master sends, and what it is answered."""
 
 import struct
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,13 +130,15 @@ class AnswerTests(SlaveTestCase):
 
     def test_terms(self) -> None:
         """
-        The bus is asked on the terms that the slave was given.
+        The bus is asked on the terms that the slave was given, each request by its number.
         """
         terms = Terms(client="plc", patience=0.5)
         self.slave = Slave(self.bus, LINE, self.clock, terms=terms)
         self.slave.makeConnection(self.line)
-        self.exchange(READ)
-        self.assertEqual(self.bus.asked[0][:3], (1, pdu.ReadHoldingRegisters(0, 2), terms))
+        for number in ("1", "2"):
+            self.exchange(READ)
+            expected = (1, pdu.ReadHoldingRegisters(0, 2), replace(terms, id=number))
+            self.assertEqual(self.bus.asked[-1][:3], expected)
 
     def test_malformed_requests(self) -> None:
         """

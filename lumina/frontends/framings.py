@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lumina.modbus import mbap, pdu, rtu
 
-#: A request: its transaction id, its unit id, its PDU.
+#: A request: its transaction id, or its number where it has none, its unit id, its PDU.
 Frame = tuple[int, int, bytes]
 
 
@@ -73,12 +73,14 @@ class RTU:
     def __init__(self) -> None:
         self.rest = b""
         self.dropped = 0
+        self._count = 0
 
     def received(self, data: bytes) -> list[Frame]:
         self.rest += data
         found = []
         while frame := self._first():
-            found.append((0, frame[0], frame[1:-2]))
+            self._count = self._count % 0xFFFF + 1
+            found.append((self._count, frame[0], frame[1:-2]))
         # More than a frame that is none: noise without end must not be kept.
         self.rest = self.rest[-rtu.MAX_FRAME :]
         return found

@@ -86,7 +86,7 @@ class GatewayConnection(FramedConnection):
 
     def _ask_all(self, frames: Sequence[Frame]) -> None:
         if self._again is None:
-            self._terms = self._own_terms()
+            self._terms = self._own_terms("-")
             self._again = Known(self._serving, self._requests, self._terms)
         known, waiting = self._again, self._asked
         answers, encode = self._answers, self._encode
@@ -108,9 +108,10 @@ class GatewayConnection(FramedConnection):
             if not self._parted:
                 self._send(together)
 
-    def _own_terms(self) -> Terms:
+    def _own_terms(self, id: str) -> Terms:
         return Terms(
             client=self._status.name,
+            id=id,
             priority=self._priority,
             patience=self._serving.patience,
             asker=self._asker,
@@ -145,7 +146,7 @@ class GatewayConnection(FramedConnection):
             self._deliver(slot, _exception(body, LuminaError.code))
             return
         self._under_way.enter(slot, bus)
-        asked = bus.execute(target, request, self._terms)
+        asked = bus.execute(target, request, self._own_terms(str(transaction)))
         if unit == _BROADCAST:
             self._to_all.add(asked)
         self._await(asked, slot, request)

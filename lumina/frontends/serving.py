@@ -111,7 +111,9 @@ class Known(dict[tuple[int, bytes], Ask]):
     def __missing__(self, key: tuple[int, bytes]) -> Ask | None:
         unit, body = key
         route, request = self._prompt[unit], self._requests.get(body)
-        if route is None or request is None:
+        if (
+            route is None or request is None or request.writes
+        ):  # each write has an id of its own in the audit log
             return None
         ask = route[0](route[1], request, self._terms)
         if ask is not None:

@@ -11,6 +11,8 @@ what becomes of each answer, and of the line.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Any, Protocol
 
 from twisted.internet import protocol
@@ -98,7 +100,8 @@ class Slave(protocol.Protocol):
             a line without other slaves.
         @param slack: seconds that bytes may be held up before they are
             delivered, as USB adapters do.
-        @param terms: how the bus is to carry the requests, and for whom.
+        @param terms: how the bus is to carry the requests, and for whom; each
+            has its number as its id.
         @param faults: what goes wrong; `None`: nothing does.
         """
         self._bus = bus
@@ -109,6 +112,7 @@ class Slave(protocol.Protocol):
         self._turnaround = line.gap if turnaround is None else turnaround
         self._units = units
         self._terms = terms
+        self._numbers = count(1)
         self._lull = line.gap + slack
         self._bytes = b""
         self._silence: IDelayedCall | None = None
@@ -181,9 +185,8 @@ class Slave(protocol.Protocol):
             refused = ExceptionReply(request.function, fate.exception or LuminaError.code)
             self._answer(refused.pdu, unit, fate, due, self._turn)
             return
-        asked = self._bus.execute(unit, request, self._terms).addCallbacks(
-            _pdu, self._refusal, (), {}, (request,)
-        )
+        terms = replace(self._terms, id=str(next(self._numbers)))
+        asked = self._bus.execute(unit, request, terms).addCallbacks(_pdu, self._refusal, (), {}, (request,))
         answered = asked.addCallback(self._answer, unit, fate, due, self._turn)
         if unit != _BROADCAST:
             self._asked = answered
