@@ -29,6 +29,18 @@ PLC = "plc: tcp:192.0.2.7:502"
 
 
 class ConnectionTests(DeviceCase):
+    def log(self) -> list[str]:
+        """What is logged from now on."""
+        said: list[str] = []
+
+        @implementer(ILogObserver)
+        def hear(event: LogEvent) -> None:
+            said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(hear)
+        self.addCleanup(globalLogPublisher.removeObserver, hear)
+        return said
+
     def test_waits_for_the_first(self) -> None:
         """
         What is asked before the first connection is made waits for it; if none can be made
@@ -87,9 +99,13 @@ class ConnectionTests(DeviceCase):
 
     def test_silence_reconnects(self) -> None:
         """
-        When nothing at all has come in answer to several requests, the connection is made anew.
+        When nothing at all has come in answer to several requests, the connection is made anew, and the
+        log says so, even if it had been a good one.
         """
+        said = self.log()
         self.device(timeout=0.5, misses=0)
+        self.ask()
+        self.answer(self.one())
         for _ in range(SILENCES):
             self.assertEqual(self.line.opened, 1)
             done = self.ask()
@@ -97,20 +113,15 @@ class ConnectionTests(DeviceCase):
             self.failureResultOf(done, NoReply)
         self.clock.advance(FIRST_PAUSE)
         self.assertEqual(self.line.opened, 2)
+        why = "nothing came in answer to 3 requests; connecting anew"
+        self.assertEqual(said, [f"{PLC}: {each}" for each in ("connected", why, "connected")])
 
     def test_flapping_in_the_log(self) -> None:
         """
         A device that is lost again and again is logged a few times, then once a minute: how often, and
         how it stands. What is said last is true.
         """
-        said: list[str] = []
-
-        @implementer(ILogObserver)
-        def hear(event: LogEvent) -> None:
-            said.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(hear)
-        self.addCleanup(globalLogPublisher.removeObserver, hear)
+        said = self.log()
         self.device(misses=0)
         for _ in range(100):
             self.ask().addErrback(lambda _: None)

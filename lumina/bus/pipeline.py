@@ -82,6 +82,11 @@ class Pipeline(Protocol):
         self._reason = ""
         self._direct: Callable[[bytes], int] | None = None
 
+    @property
+    def mute(self) -> bool:
+        """Whether so many requests in a row had no answer that it is not trusted any more."""
+        return self._silences >= SILENCES
+
     def connectionMade(self) -> None:
         transport: Any = self.transport
         if isinstance(transport, Connection) and not transport.TLS:
@@ -257,7 +262,7 @@ class Pipeline(Protocol):
         later = [flight.due + (UNDER_WAY if flight.due <= now else 0.0) for flight in self.flights.values()]
         if later and min(later) < self._armed:
             self._arm(min(later))
-        if self._silences >= SILENCES and not self.flights and not self.gone:
+        if self.mute and not self.flights and not self.gone:
             self.close(f"nothing came in answer to {self._silences} requests; connecting anew")
 
     def _abandon(self, transaction: int, unit: int) -> None:

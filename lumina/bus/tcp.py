@@ -159,7 +159,7 @@ class Device(Service):
                 self._hopeful = self._proven(pipeline) or self._asleep is not None
                 if self._hopeful:
                     pause = FIRST_PAUSE
-                expected = self._hopeful and not pipeline.interrupted
+                expected = self._hopeful and not pipeline.interrupted and not pipeline.mute
                 self._closed(reason or "the device has closed the connection", expected)
             if self._asleep is None:
                 try:
