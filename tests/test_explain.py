@@ -13,7 +13,7 @@ ports:
 simulators: {plant: {preset: meter}}
 listen:
   here: {kind: text, endpoint: tcp:8888}
-  lan: {kind: modbus-tcp, endpoint: "tcp:5020:interface=0.0.0.0", routes: {default: boiler, 201: plant/1}}
+  lan: {kind: modbus-tcp, endpoint: 'tcp6:5020:interface=\\:\\:', routes: {default: boiler, 201: plant/1}}
 """
 
 RULES = """
@@ -65,7 +65,7 @@ class TableTests(CommandCase):
                 "2 11 deny write everybody boiler 7 all all all all",
                 "4 13 allow read everybody all all all all all all",
                 "- - deny all what no rule allows",
-                "listener lan: modbus-tcp on tcp:5020:interface=0.0.0.0",
+                "listener lan: modbus-tcp on tcp6:5020:interface=\\:\\:",
                 "rule line does who bus units functions table addresses values",
                 "1 10 allow write from 10.0.0.0/24, fd00::/8 boiler 1-3,9 all holding 100-120 5-100",
                 "2 11 deny write everybody boiler 7 all all all all",
@@ -86,7 +86,7 @@ class TableTests(CommandCase):
                 "listener here: text on tcp:8888:interface=127.0.0.1",
                 "rule line does who bus units functions table addresses values",
                 "- - allow all there are no access rules all all all all all all",
-                "listener lan: modbus-tcp on tcp:5020:interface=0.0.0.0",
+                "listener lan: modbus-tcp on tcp6:5020:interface=\\:\\:",
                 "rule line does who bus units functions table addresses values",
                 "- - deny write listener lan is read-only all all all all all all",
                 "- - allow all there are no access rules all all all all all all",
@@ -147,6 +147,22 @@ class ExplainTests(CommandCase):
                 "lan: denied for 101 to 65535: no access rule allows it",
             ],
         )
+
+    def test_where_nobody_comes_from(self) -> None:
+        """
+        Nobody comes through a UNIX socket from an address, nor to one of IPv4 from one of IPv6.
+        """
+        for endpoint, host, why in (
+            ("unix:/run/lumina", "127.0.0.1", "who asks there comes from no address"),
+            ("tcp:8888", "::1", "it listens on 127.0.0.1"),
+            ("tcp6:8888", "127.0.0.1", "it listens on ::1"),
+            ("tcp:8888:interface=0.0.0.0", "fd00::1", "it listens on 0.0.0.0"),
+        ):
+            text = (CONFIG + RULES).replace("tcp:8888}", f"'{endpoint}'}}")
+            result = self.check(text, "--explain", f"{host} read holding 0 on boiler unit 3 via here")
+            self.assertEqual(
+                result.stdout.splitlines()[1:], [f"here: cannot be asked from {host}; {why}"], result.stderr
+            )
 
     def test_no_route(self) -> None:
         """

@@ -1,12 +1,11 @@
 """`lumina check-config --explain`: what would happen to a request, and why; nothing is asked of anybody."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from itertools import groupby
 
 from lumina.access import BROADCAST, Decision, View, doing
 from lumina.cli.question import Question, parse
-from lumina.cli.rules import access_of, reached
+from lumina.cli.rules import access_of, reached, shut
 from lumina.config.settings import Config
 from lumina.interfaces import Asker
 from lumina.modbus.reach import COIL
@@ -24,8 +23,8 @@ def explained(text: str, config: Config) -> Iterator[str]:
     for name, listener in config.listen.items():
         if question.listener not in ("", name):
             continue
-        if listener.is_local and _is_elsewhere(question.host):
-            yield f"{name}: cannot be asked from {question.host}; only programs on this machine reach it"
+        if question.host and (why := shut(listener, question.host)):
+            yield f"{name}: cannot be asked from {question.host}; {why}"
             continue
         if question.unit not in reached(listener, config).get(question.bus, ()):
             yield f"{name}: cannot be asked; no route leads to {_goal(question)}"
@@ -54,10 +53,6 @@ def _what(question: Question) -> str:
 def _goal(question: Question) -> str:
     whom = "all units" if question.unit == BROADCAST else f"unit {question.unit}"
     return f"{whom} of {question.bus}"
-
-
-def _is_elsewhere(host: str) -> bool:
-    return bool(host) and not ip_address(host).is_loopback
 
 
 def _decisions(view: View, question: Question) -> Iterator[tuple[Decision, str]]:

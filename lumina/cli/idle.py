@@ -5,9 +5,8 @@ from ipaddress import ip_network
 
 from lumina.access import ALL, BROADCAST, READ, WRITE, Network, Rule
 from lumina.cli.hidden import hides
-from lumina.cli.rules import reached, span, spans, words
-from lumina.config import endpoints
-from lumina.config.listeners import Listener, RTUSlave
+from lumina.cli.rules import WITHOUT_ADDRESSES, opened, reached, span, spans, words
+from lumina.config.listeners import Listener
 from lumina.config.routes import LAST
 from lumina.config.settings import Config
 from lumina.modbus.pdu import KINDS
@@ -137,7 +136,7 @@ def _may_know(rule: Rule, listener: Listener) -> bool:
     """Whether a certificate can be shown there, if the rule wants one."""
     if not rule.identities and (not rule.roles or "" in rule.roles):
         return True
-    endpoint = _opened(listener)
+    endpoint = opened(listener)
     if endpoint.type == "mbaps":
         return bool(endpoint.options.get("clients"))
     return endpoint.type not in _WITHOUT_CERTIFICATES
@@ -146,8 +145,8 @@ def _may_know(rule: Rule, listener: Listener) -> bool:
 def _may_come_from(rule: Rule, listener: Listener) -> bool:
     if not rule.networks:
         return True
-    endpoint = _opened(listener)
-    if endpoint.type in ("unix", "pty", "serial"):
+    endpoint = opened(listener)
+    if endpoint.type in WITHOUT_ADDRESSES:
         return False
     return not listener.is_local or any(_is_here(network) for network in rule.networks)
 
@@ -159,11 +158,6 @@ def _is_here(network: Network) -> bool:
 
 def _may_write(rule: Rule, listener: Listener) -> bool:
     return not (rule.allow and rule.what == WRITE and listener.read_only)
-
-
-def _opened(listener: Listener) -> endpoints.Endpoint:
-    read = endpoints.line if isinstance(listener, RTUSlave) else endpoints.server
-    return read(listener.endpoint)
 
 
 _ENTRANCES: tuple[tuple[Callable[[Rule, Listener], bool], Callable[[Rule, str], str]], ...] = (

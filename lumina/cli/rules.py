@@ -1,12 +1,17 @@
 """The access rules as they count for each listener, for `lumina check-config`."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 
 from lumina.access import Access, Rule, Span
 from lumina.assembly.listeners import targets
+from lumina.config import endpoints
 from lumina.config.gateway import Gateway
 from lumina.config.listeners import Listener, RTUSlave
 from lumina.config.settings import Config
+
+#: Endpoints whose clients come from no IP address.
+WITHOUT_ADDRESSES = ("unix", "pty", "serial")
 
 _EVERY_UNIT = frozenset(range(256))
 
@@ -41,6 +46,27 @@ def reached(listener: Listener, config: Config) -> Mapping[str, frozenset[int] |
     for name, unit in targets(listener, config.simulators.__contains__).values():
         reached.setdefault(keys[name], set()).add(unit)
     return reached
+
+
+def shut(listener: Listener, host: str) -> str:
+    """Why nobody can ask through a listener from an IP address, as a clause; empty: somebody may."""
+    endpoint = opened(listener)
+    if endpoint.type in WITHOUT_ADDRESSES:
+        return "who asks there comes from no address"
+    address = ip_address(host)
+    if listener.is_local and not address.is_loopback:
+        return "only programs on this machine reach it"
+    interface = endpoint.options.get("interface")
+    four_only = interface is not None and ip_address(interface).version == 4
+    if (four_only and address.version == 6) or (listener.is_local and not four_only and address.version == 4):
+        return f"it listens on {interface}"
+    return ""
+
+
+def opened(listener: Listener) -> endpoints.Endpoint:
+    """What it listens on, or opens, taken apart."""
+    read = endpoints.line if isinstance(listener, RTUSlave) else endpoints.server
+    return read(listener.endpoint)
 
 
 def _row(rule: Rule) -> tuple[str, ...]:
