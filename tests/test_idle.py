@@ -113,6 +113,12 @@ class SentenceTests(IdleCase):
         """
         self.assertEqual(TOUCHED.keys(), pdu.KINDS.keys())
 
+    def test_reads_beside_values(self) -> None:
+        """
+        A rule that denies values covers no reads, which a rule about all of them allows.
+        """
+        self.assertEqual(list(idle(self.config("{deny: all, values: 0-9}", "{allow: all, values: 0}"))), [])
+
 
 spans = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(lambda ends: f"{min(ends)}-{max(ends)}")
 keys = st.fixed_dictionaries(

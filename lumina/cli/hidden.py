@@ -1,6 +1,6 @@
 """Access rules of which an earlier one decides first, always."""
 
-from lumina.access import ALL, Network, Rule, Span
+from lumina.access import ALL, WRITE, Network, Rule, Span
 from lumina.modbus.pdu import KINDS
 
 
@@ -10,6 +10,8 @@ def hides(earlier: Rule, rule: Rule) -> bool:
         return False  # a denial touches requests that the earlier rule does not cover wholly
     if earlier.allow and not (earlier.functions and rule.functions) and not _all_known(rule.functions):
         return False  # of unknown functions the earlier rule allows none
+    if rule.allow and rule.what != WRITE and earlier.values and not earlier.allow:
+        return False  # what is read has no values: it passes the rule, and is not denied
     return (
         earlier.what in (ALL, rule.what)
         and _within(rule.listeners, earlier.listeners)
