@@ -113,6 +113,14 @@ class SentenceTests(IdleCase):
         """
         self.assertEqual(TOUCHED.keys(), pdu.KINDS.keys())
 
+    def test_unknown_functions(self) -> None:
+        """
+        A rule that allows all covers no unknown functions, which a rule that denies all touches.
+        """
+        for denied in ("{deny: write}", "{deny: all, table: input}", "{deny: all, functions: 65}"):
+            self.assertEqual(list(idle(self.config("{allow: all}", denied))), [], denied)
+        self.assertEqual(len(list(idle(self.config("{allow: all}", "{deny: all, functions: 6}")))), 1)
+
     def test_reads_beside_values(self) -> None:
         """
         A rule that denies values covers no reads, which a rule about all of them allows.

@@ -1,6 +1,6 @@
 """Access rules of which an earlier one decides first, always."""
 
-from lumina.access import ALL, WRITE, Network, Rule, Span
+from lumina.access import ALL, READ, WRITE, Network, Rule, Span
 from lumina.modbus.pdu import KINDS
 
 
@@ -8,8 +8,8 @@ def hides(earlier: Rule, rule: Rule) -> bool:
     """Whether the earlier rule decides whenever the other could; where that is hard to tell, it does not."""
     if earlier.allow and not rule.allow and (earlier.in_detail or earlier.units):
         return False  # a denial touches requests that the earlier rule does not cover wholly
-    if earlier.allow and not (earlier.functions and rule.functions) and not _all_known(rule.functions):
-        return False  # of unknown functions the earlier rule allows none
+    if earlier.allow and decides_unknown(rule) and not (rule.functions and _allows_unknown(earlier, rule)):
+        return False
     if rule.allow and rule.what != WRITE and earlier.values and not earlier.allow:
         return False  # what is read has no values: it passes the rule, and is not denied
     return (
@@ -33,8 +33,26 @@ def hides(earlier: Rule, rule: Rule) -> bool:
     )
 
 
-def _all_known(functions: frozenset[int]) -> bool:
-    return all(function in KINDS for function in functions)
+def decides_unknown(rule: Rule) -> bool:
+    """Whether it may decide about functions of which nobody knows what they touch."""
+    if rule.what == READ:
+        return False
+    if not rule.allow:
+        return not rule.functions or bool(_unknown(rule))
+    return bool(_unknown(rule)) and _is_plain(rule)
+
+
+def _allows_unknown(earlier: Rule, rule: Rule) -> bool:
+    """Whether the earlier rule allows each unknown function that the other names."""
+    return _is_plain(earlier) and _unknown(rule) <= earlier.functions
+
+
+def _unknown(rule: Rule) -> frozenset[int]:
+    return rule.functions - KINDS.keys()
+
+
+def _is_plain(rule: Rule) -> bool:
+    return not rule.tables and not rule.in_detail
 
 
 def _within(some: frozenset[str] | frozenset[int], others: frozenset[str] | frozenset[int]) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 
 from lumina.access import ALL, BROADCAST, READ, WRITE, Network, Rule
-from lumina.cli.hidden import hides
+from lumina.cli.hidden import decides_unknown, hides
 from lumina.cli.rules import WITHOUT_ADDRESSES, opened, reached, span, spans, words
 from lumina.config.listeners import Listener
 from lumina.config.routes import LAST
 from lumina.config.settings import Config
-from lumina.modbus.pdu import KINDS
 from lumina.modbus.reach import COIL, TOUCHED
 
 _EVERY_UNIT = frozenset(range(LAST + 1))
@@ -41,7 +40,7 @@ def _named(rule: Rule) -> str:
 
 def _contradiction(rule: Rule) -> str:
     """Why no request is what it is about; empty: some are."""
-    if _decides_unknown(rule):
+    if decides_unknown(rule):
         return ""
     touches = [(code, writes, table) for code, all_ in TOUCHED.items() for writes, table in all_]
     for fits, why in _CONDITIONS:
@@ -49,16 +48,6 @@ def _contradiction(rule: Rule) -> str:
         if not touches:
             return why(rule)
     return ""
-
-
-def _decides_unknown(rule: Rule) -> bool:
-    """Whether it may decide about functions of which nobody knows what they touch."""
-    if rule.what == READ:
-        return False
-    named = rule.functions - KINDS.keys()
-    if not rule.allow:
-        return bool(named) or not rule.functions
-    return bool(named) and not rule.tables and not rule.in_detail
 
 
 def _has_values(rule: Rule, touch: _Touch) -> bool:
