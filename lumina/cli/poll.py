@@ -3,10 +3,10 @@
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
@@ -23,13 +23,15 @@ from lumina.cli.trial import Test
 from lumina.config.addressing import CONVENTIONS
 from lumina.config.load import load
 from lumina.config.settings import Config
-from lumina.config.sinks import Post
+from lumina.config.sinks import Post, Sink
 from lumina.errors import ConfigError, StartRefused
 from lumina.poll.poller import Poller
 from lumina.poll.rounds import Summary
 from lumina.services import InTurn, Settled
 from lumina.watch.logs import LoggedTraffic, observer
 from lumina.watch.overview import LiveOverview
+
+T = TypeVar("T")
 
 #: Exit status: what was wrong at the start; what could not be read, or delivered, or neither.
 WRONG, UNREAD, UNDELIVERED, NEITHER = 1, 3, 4, 5
@@ -85,8 +87,8 @@ def poll_command(
 
     try:
         variables = environment(Path.cwd())
-        level = log_level(variables)
-        settings = _settings(config or variables.get(CONFIG) or DEFAULT_CONFIG, addressing, variables, test)
+        file = config or variables.get(CONFIG) or DEFAULT_CONFIG
+        level, settings = _chosen(file, addressing, variables, test)
         _begin_log(level, log_dir, "modbus_poller.log" if once or test else "scheduler.log")
         running = _assemble(settings, reactor, variables, level, timed=not (once or test))
         running.root.privilegedStartService()  # spools are claimed
@@ -96,32 +98,62 @@ def poll_command(
     sys.exit(_run(running, reactor, once, test))
 
 
-def _settings(file: str, addressing: str | None, variables: Mapping[str, str], test: bool) -> Config:
+def _chosen(
+    file: str, addressing: str | None, variables: Mapping[str, str], test: bool
+) -> tuple[str, Config]:
     """
-    @raise ConfigError: what is wrong with the file, or with what the environment says.
+    The level of the log, and what is configured.
+
+    @raise ConfigError: all that is wrong with the file, and with what the environment says.
     """
+    wrong: list[str] = []
+    level = _tried(lambda: log_level(variables), wrong)
+    config = _tried(lambda: _loaded(file, addressing), wrong)
+    sinks = {} if test or config is None else config.sinks
+    if not test and not sinks:
+        sinks = _tried(lambda: _documented(variables), wrong) or {}
+    if wrong or level is None or config is None:
+        raise ConfigError("\n".join(wrong))
+    return level, config.model_copy(update={"sinks": sinks})
+
+
+def _tried(make: Callable[[], T], wrong: list[str]) -> T | None:
+    """What is made, or nothing, and why not."""
+    try:
+        return make()
+    except ConfigError as error:
+        wrong.append(str(error))
+        return None
+
+
+def _loaded(file: str, addressing: str | None) -> Config:
     config = load(file)
     if not config.poll.devices:
         raise ConfigError(f"{file}: there is nothing to poll; list devices under poll:")
     if addressing is not None and config.poll.addressing is None:
         section = config.poll.model_copy(update={"addressing": addressing})
         config = config.model_copy(update={"poll": section})
-    if test:
-        return config.model_copy(update={"sinks": {}})
-    if config.sinks:
-        return config
+    return config
+
+
+def _documented(variables: Mapping[str, str]) -> dict[str, Sink]:
+    """The documents' sink, for a file that names none."""
     try:
         post = Post(kind="post", url=variables.get(API_URL) or DEFAULT_API_URL)
     except ValidationError as error:
         raise ConfigError(f"{API_URL}: {error.errors()[0]['ctx']['error']}") from None
-    return config.model_copy(update={"sinks": {SINK: post}})
+    return {SINK: post}
 
 
 def _begin_log(level: str, directory: str | None, name: str) -> None:
-    if directory is not None:
-        Path(directory).mkdir(parents=True, exist_ok=True)
+    """@raise ConfigError: the directory cannot be written."""
     file: Any = sys.stderr if directory is None else os.path.join(directory, name)
-    globalLogBeginner.beginLoggingTo([observer(level, file)], redirectStandardIO=False)
+    try:
+        if directory is not None:
+            Path(directory).mkdir(parents=True, exist_ok=True)
+        globalLogBeginner.beginLoggingTo([observer(level, file)], redirectStandardIO=False)
+    except OSError as error:
+        raise ConfigError(f"--log-dir: '{directory}' cannot be used: {error.strerror}") from error
 
 
 def _assemble(

@@ -288,6 +288,9 @@ class PollTests(TestCase):
             said = program.output.splitlines()
             self.assertEqual(len(said), 2, program.output)
             self.assertTrue(all(line.startswith("config.json:") for line in said))
+            program = self.poll(environment={"LOG_LEVEL": "loud", "LARAVEL_API_URL": "localhost"})
+            self.assertEqual(await program.ended(), 1)
+            self.assertEqual(len(program.output.splitlines()), 4, program.output)
             self.configure(documented(self.port))
             for name, value in (
                 ("LARAVEL_API_URL", "localhost"),
