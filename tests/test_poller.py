@@ -254,6 +254,30 @@ class OverrunTests(PollerCase):
         self.assertEqual(len(bus.asked), 2)
         self.assertEqual((poller.cycles()[1].count, poller.cycles()[1].longest), (1, 35.0))
 
+    def test_silent_one_goes_last(self) -> None:
+        """
+        On a bus of several devices one that was silent is asked after the others, until it answers again.
+        """
+        bus, well = FakeBus(), 30.0
+        self.poller(*(self.device(bus, id, every=10) for id in (1, 2, 3)))
+        order: list[list[str]] = [[]]
+        for _ in range(60):
+            for each in bus.asked:
+                if not each.done.called:
+                    order[-1].append(each.terms.id)
+                    if each.terms.id == "1" and self.clock.seconds() < well:
+                        each.fail(NoReply("silence"))
+                    else:
+                        each.reply(answer(1, each.request))
+            if all(each.done.called for each in bus.asked):
+                pass_time(self.clock, 1)
+                if order[-1]:
+                    order.append([])
+        self.assertEqual(order[0][0], "1")
+        self.assertEqual([each for each in order[1] if each != "1"], ["2", "3"])
+        self.assertEqual(order[1][:2], ["2", "3"])
+        self.assertEqual(order[-2], ["1", "2", "3"])
+
     def test_late_now_and_then(self) -> None:
         """
         A device that is late every other time is spoken of once, and again when it has kept ten beats.

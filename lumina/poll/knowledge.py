@@ -132,6 +132,11 @@ class Knowledge:
         cycles = self._silent_cycles + 1
         return not self.answers or (cycles >= 4 and not cycles & (cycles - 1))
 
+    @property
+    def silent(self) -> bool:
+        """Whether the device has answered nothing since before its last cycle."""
+        return self._silent_cycles > 0
+
     def silent_cycle(self) -> None:
         """A cycle is over in which the device answered nothing that was asked."""
         self._silent_cycles += 1

@@ -146,7 +146,9 @@ class Poller(Service):
 
         def beat(intervals: Sequence[float]) -> None:
             now = self._reactor.seconds()
-            self._begin(together(round for each in intervals for round in overruns[each].ready(now)))
+            due = together(round for each in intervals for round in overruns[each].ready(now))
+            # Who was silent lately goes after the others: its timeouts delay nobody but itself.
+            self._begin(sorted(due, key=lambda several: several[0].device.plan.knowledge.silent))
 
         return beat
 
@@ -226,7 +228,8 @@ class Poller(Service):
         for each in shared:
             each.visits += 1
             each.began = began
-        return Visit(own.device.unit, own.terms, cycle, began, began + own.interval, done)
+        patience = own.interval * (2 if own.device.plan.knowledge.silent else 1)
+        return Visit(own.device.unit, own.terms, cycle, began, began + patience, done)
 
     def _hand_over(self, visit: Visit) -> None:
         if visit.readings:
