@@ -313,6 +313,19 @@ class UnreadableTests(ConfigCase):
 class DoubtTests(ConfigCase):
     """What is allowed, and seldom meant."""
 
+    def test_addresses_beside_a_profile(self) -> None:
+        """
+        A device's own addresses are as its profile has them; where that makes a difference it is said.
+        """
+        one = "device_id: 1, ip: h, profile: sdm120, registers: [{parameter: a, address: ADDRESS}]"
+        text = f"poll: [{{{one}}}]"
+        (said,) = doubts(loads(text.replace("ADDRESS", "30031"), "f").poll)
+        self.assertIn("is input register 30 by modicon, but holding register 30031 by pdu", said)
+        self.assertIn("; pdu is taken, as its profile has it.", said)
+        self.assertEqual(doubts(loads(text.replace("ADDRESS", "31"), "f").poll), [])
+        (said,) = self.errors(text.replace("ADDRESS", "400031"))
+        self.assertIn("400031 is not within 0 to 65535, as addresses are with pdu", said)
+
     def test_copied_entry(self) -> None:
         """
         Two devices that are one unit of one bus get a warning.

@@ -50,7 +50,7 @@ class ProfileTests(SynchronousTestCase):
         """
         Each profile can be chosen, and each of its values has a place in a plan.
         """
-        self.assertEqual(shipped(), ["pzem-016", "sdm120", "thc"])
+        self.assertEqual(shipped(), ("pzem-016", "sdm120", "thc"))
         for name in shipped():
             plan = plan_of(name)
             read = [index for block in plan.round(0.0).blocks for index in block.points]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from lumina.config.addressing import CONVENTIONS, MODICON, Place, resolve
 from lumina.config.poll import ALIASES, BOOL, DATA_TYPES, Register, of_bits
-from lumina.config.polled import BITS, shipped
+from lumina.config.polled import BITS, convention_of, shipped
 from lumina.config.readable import unreadable
 from lumina.errors import BadRequest
 from lumina.modbus.values import Format
@@ -67,7 +67,9 @@ def _of_device(device: Plain, at: Path, top: Plain, profiles: Plain) -> Iterator
         yield (*at, "profile"), f"no profile is called '{name}'; {nearest(name, known)}"
     if device.get("registers", []) == [] and name is None:
         yield at, "there is nothing to read; it has neither registers nor a profile"
-    said = _mapping(profiles.get(name)) if isinstance(name, str) else {}
+    said: Plain = {}
+    if isinstance(name, str):
+        said = _mapping(profiles[name]) if name in profiles else {"addressing": convention_of(name)}
     convention = _convention(device, said, top)
     found = list(_of_registers(device.get("registers"), (*at, "registers"), convention))
     yield from found or unreadable(device, at, top)

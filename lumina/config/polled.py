@@ -52,11 +52,17 @@ def polled(poll: Poll) -> list[Polled]:
     return [one(poll, device) for device in poll.devices]
 
 
-def shipped() -> list[str]:
+@cache
+def shipped() -> tuple[str, ...]:
     """The names of the profiles that come with lumina."""
     folder = resources.files("lumina.poll") / "profiles"
     found = folder.iterdir() if folder.is_dir() else iter(())
-    return sorted(file.name.removesuffix(".yaml") for file in found if file.name.endswith(".yaml"))
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in found if file.name.endswith(".yaml")))
+
+
+def convention_of(profile: str) -> str | None:
+    """The convention of addresses of a profile that comes with lumina."""
+    return _shipped(profile).addressing if profile in shipped() else None
 
 
 @cache
@@ -149,9 +155,11 @@ def _ambiguous(poll: Poll) -> Iterator[str]:
         return
     device, register, (modicon, pdu) = found[0]
     others = f", and so with {len(found) - 1} more" if len(found) > 1 else ""
+    of_profile = _said("addressing", _profile(poll, device))
+    taken = f"{of_profile} is taken, as its profile has it" if of_profile else f"{MODICON} is taken"
     yield (
         f"poll: no addressing is chosen, and address {register.address} of device {device.device_id}, "
-        f"'{register.parameter}', is {modicon} by modicon, but {pdu} by pdu{others}; modicon is taken. "
+        f"'{register.parameter}', is {modicon} by modicon, but {pdu} by pdu{others}; {taken}. "
         "Say addressing: modicon, or addressing: pdu if the numbers are what goes over the wire"
     )
 
