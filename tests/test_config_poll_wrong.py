@@ -1,6 +1,7 @@
 """What is said about a configuration of polling that somebody wrote in a hurry."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from lumina.config.load import load, loads
@@ -106,23 +107,24 @@ def with_keys(keys: str, of: str) -> str:
 class HurriedTests(ConfigCase):
     """Each is wrong in one way, and gets one sentence."""
 
+    def assertSaysOfEach(self, cases: Sequence[tuple[str, str]], of: str, place: str) -> None:
+        """Each of these keys is wrong, and gets one sentence at its place."""
+        for keys, sentence in cases:
+            (said,) = self.errors(with_keys(keys, of))
+            self.assertRegex(said, r"^f:1:\d+: 0\.")
+            self.assertIn(f": {place}.{sentence}", said)
+
     def test_registers(self) -> None:
         """
         A register that is wrong in one way is told so at the key, once.
         """
-        for keys, sentence in REGISTERS:
-            (said,) = self.errors(with_keys(keys, "register"))
-            self.assertRegex(said, r"^f:1:\d+: 0\.registers\.0\.")
-            self.assertIn(f"0.registers.0.{sentence}", said)
+        self.assertSaysOfEach(REGISTERS, "register", "0.registers.0")
 
     def test_devices(self) -> None:
         """
         A device that is wrong in one way is told so at the key, once.
         """
-        for keys, sentence in DEVICES:
-            (said,) = self.errors(with_keys(keys, "device"))
-            self.assertRegex(said, r"^f:1:\d+: 0\.")
-            self.assertIn(f": 0.{sentence}", said)
+        self.assertSaysOfEach(DEVICES, "device", "0")
 
     def test_long_values(self) -> None:
         """

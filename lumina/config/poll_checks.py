@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from lumina.config.addressing import CONVENTIONS, MODICON, Place, resolve
-from lumina.config.poll import ALIASES, BOOL, DATA_TYPES, Register, of_bits
+from lumina.config.poll import Register, of_bits
+from lumina.config.poll_values import ALIASES, BOOL, DATA_TYPES
 from lumina.config.polled import BITS, convention_of, shipped
 from lumina.config.readable import unreadable
 from lumina.errors import BadRequest

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from lumina.config.addressing import MODICON, PDU, Place, resolve
-from lumina.config.poll import BOOL, Device, Manner, Poll, Profile, Register, of_bits
+from lumina.config.poll import Device, Manner, Poll, Profile, Register, of_bits
+from lumina.config.poll_values import BOOL
 from lumina.readings import COILS, DISCRETE_INPUTS, Point
 
 #: Seconds between readings, unless said otherwise: the documents' half hour.
