@@ -114,8 +114,13 @@ class Block:
         return 2 + width * place, 2 + width * (place + point.size)
 
     def __str__(self) -> str:
-        what = "registers" if self._registers else "bits"
-        return f"{self.table} {self.start} to {self.end - 1} ({self.count} {what}, {len(self.points)} values)"
+        what = _counted(self.count, "register" if self._registers else "bit")
+        where = f"{self.start} to {self.end - 1}" if self.count > 1 else f"{self.start}"
+        return f"{self.table} {where} ({what}, {_counted(len(self.points), 'value')})"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _unpacked(byte: int) -> bytes:

@@ -170,7 +170,7 @@ class PollTests(TestCase):
             self.assertEqual(await program.ended(), 0, program.output)
             for line in (
                 r"plan: 1 request, about \d+ ms",
-                r"function 03: holding 0 to 1 \(2 registers, 1 values\)",
+                r"function 03: holding 0 to 1 \(2 registers, 1 value\)",
                 r"Voltage \(L-N\): 228\.6 V",
                 r"raw   4364 999A",
                 r'json  \{"device_id":1,"parameter":"Voltage \(L-N\)","value":228\.6,"unit":"V",',
