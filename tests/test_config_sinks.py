@@ -99,6 +99,8 @@ class ConfiguredTests(SynchronousTestCase):
             ("http://me:hush@example.org/", "a URL is no place for secrets"),
             ("http://me:hush@/", "//***@"),
             ("http://example.org:99999/", "is not a URL: Port out of range"),
+            ("http://me:hush@example.org:99999/", "//***@example.org:99999/"),
+            ("me:hush@example.org", "'***@example.org' is not a URL"),
             ("http://example.org/ä", "has characters that a URL cannot have"),
         ):
             (error,) = self.errors(f"kind: post, url: '{url}'")

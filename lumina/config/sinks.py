@@ -35,7 +35,7 @@ def _url(value: str) -> str:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"'{value}' is not a URL: {error}") from None
+        raise ValueError(f"'{_bare(value)}' is not a URL: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ValueError(f"'{_bare(value)}' is not a URL such as https://example.org/api/readings")
     if parts.username is not None:
@@ -49,7 +49,7 @@ def _url(value: str) -> str:
 
 def _bare(value: str) -> str:
     """A text that may have a password in it, without what could be one."""
-    return re.sub(r"//[^/@]*@", "//***@", value)
+    return re.sub(r"(//|^)[^/]*@", r"\1***@", value)
 
 
 def _variable(value: str) -> str:
