@@ -134,7 +134,7 @@ class Carrier:
         if not broadcast:
             wait = self._units.wait(job.unit, job.request, stated, began)
         for each in party:
-            self._requests.begun(each)
+            self._requests.begun(each, began)
         ended = began + job.line.duration(len(job.request.encode()) + 3)
         leaving = [self._leave_alone(wire, each, ended) for each in party if each.timeout < wait]
         transaction = Transaction(job.unit, job.request, self.echo.known)

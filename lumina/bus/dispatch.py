@@ -9,6 +9,7 @@ cost little.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -28,6 +29,10 @@ from lumina.modbus.pdu import Reply
 _BROADCAST = 0
 _EXCEPTION = 0x80
 _SPEED = NO_LINE.baudrate
+
+# What Exchange() and Reply() do in several times the time, for each request.
+_exchange = partial(tuple.__new__, Exchange)
+_reply = partial(tuple.__new__, Reply)
 
 
 class Dispatch:
@@ -60,27 +65,28 @@ class Dispatch:
             if own.timeout is not None:
                 self.units.set_timeout(unit, own.timeout)
         self._drained = drained
-        self._schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
-        self.requests = Requests(settings.name, self._schedule, clock, watchers, self._unsent, self.pump)
+        schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
+        self._waiting = schedule.waiting
+        self.requests = Requests(settings.name, schedule, clock, watchers, self._unsent, self.pump)
         self.recent = Recent(settings.max_age)
         self._crowded = False
         self._missed: dict[int, float] = {}
 
     def at_once(self, job: Job) -> bool:
-        """Send a job, if nobody is before it and there is room on the way."""
-        if self._schedule or not self._room() or not self._ready(job):
+        """Send a job that is asked just now, if nobody is before it and there is room on the way."""
+        if self._waiting or not self._room() or not self._ready(job):
             return False
-        self._send([job])
+        self._send([job], job.asked)
         return True
 
     def pump(self) -> None:
         """Send what waits, as far as there is room on the way."""
-        while self._schedule and self._room():
+        while self._waiting and self._room():
             job = self.requests.next(self._ready, None)
             if job is None:
                 break
             self._crowded = True
-            self._send([job, *self.requests.sharers(job)])
+            self._send([job, *self.requests.sharers(job)], self._clock.seconds())
 
     def late(self, frame: bytes) -> None:
         """A reply has come to a request that was given up; the frame is its unit id and PDU."""
@@ -100,7 +106,7 @@ class Dispatch:
         self._publish(flight, verdict_of(pdu, error), now)
         if self._crowded:
             self.requests.charge(flight.party, now - flight.sent)
-            self._crowded = bool(self._schedule)
+            self._crowded = bool(self._waiting)
         if job.barrier:
             self.recent.forget(job.unit)
         if job.unit != _BROADCAST:
@@ -111,7 +117,7 @@ class Dispatch:
             result = self._result(flight, pdu, now)
             for each in flight.party:
                 self.requests.end(each, result)
-        if self._schedule:
+        if self._waiting:
             self.pump()
         if self.stopping:
             self._drained()
@@ -137,17 +143,17 @@ class Dispatch:
     def _unsent(self, job: Job) -> None:
         self.units.probe_over(job.unit, self._clock.seconds())
 
-    def _send(self, party: list[Job], trial: int = 0) -> None:
+    def _send(self, party: list[Job], now: float, trial: int = 0) -> None:
         job, pipeline = party[0], self.pipeline
         assert pipeline is not None
         stated = job.timeout if len(party) == 1 else max(each.timeout for each in party)
-        self.used = now = self._clock.seconds()
+        self.used = now
         wait = self.units.wait(job.unit, job.request, stated, now)
         flight = Flight(party, job.unit, job.request, wait, trial)
         for each in party:
-            self.requests.begun(each)
+            self.requests.begun(each, now)
             if each.timeout < wait:
-                flight.leaving.append(self._clock.callLater(each.timeout, self._leave_alone, each))
+                flight.leaving += (self._clock.callLater(each.timeout, self._leave_alone, each),)
         if job.unit == _BROADCAST:
             pipeline.broadcast(flight)
         else:
@@ -171,14 +177,14 @@ class Dispatch:
             return False
         if not self._room() or self.units.is_suspended(flight.unit):
             return False
-        self._send(flight.party, flight.trial + 1)
+        self._send(flight.party, self._clock.seconds(), flight.trial + 1)
         return True
 
     # What comes of it.
 
     def _publish(self, flight: Flight, verdict: str, now: float) -> None:
         strays = self.pipeline.take_strays() if self.pipeline is not None else None
-        exchange = Exchange(
+        exchange = (
             self._settings.name,
             flight.unit,
             flight.request,
@@ -190,24 +196,22 @@ class Dispatch:
             flight.sent,
             flight.first,
             None if flight.first is None else now,
-            short=flight.broken_off,
-            served=len(flight.party),
+            *((0, 0, (), ()) if strays is None else strays.counted()),
+            False,
+            flight.broken_off,
+            None,
+            len(flight.party),
         )
-        if strays:
-            exchange = exchange._replace(
-                stale=strays.stale,
-                noise=strays.noise,
-                foreign=tuple(strays.foreign),
-                late=tuple(strays.late),
-            )
-        self.requests.publish(exchange)
+        self.requests.publish(_exchange(exchange))
 
     def _learn(self, flight: Flight, error: Sent | None, now: float) -> None:
         units, unit, request, waited = self.units, flight.unit, flight.request, now - flight.sent
-        suspended = units.is_suspended(unit) if error is not None else False
         if error is None:
-            suspended = units.answered(unit, request, waited, _SPEED, now)
-        elif isinstance(error, NoReply):
+            if units.answered(unit, request, waited, _SPEED, now):
+                follow(self._settings.name, units, self.requests, unit, True, now)
+            return
+        suspended = units.is_suspended(unit)
+        if isinstance(error, NoReply):
             # Requests that were on their way together are missed together: that is one miss.
             if flight.sent >= self._missed.get(unit, -inf):
                 self._missed[unit] = now
@@ -216,13 +220,12 @@ class Dispatch:
             units.unclear(unit, request, now, waited)
         else:
             units.probe_over(unit, now)
-        if error is not None or suspended:
-            follow(self._settings.name, units, self.requests, unit, suspended, now)
+        follow(self._settings.name, units, self.requests, unit, suspended, now)
 
     def _result(self, flight: Flight, pdu: bytes, now: float) -> Reply | LuminaError:
         if pdu and pdu[0] & _EXCEPTION:
             return ExceptionReply(flight.request.function, pdu[1])
-        job, reply = flight.party[0], Reply(flight.request, pdu, flight.sent, now)
+        job, reply = flight.party[0], _reply((flight.request, pdu, flight.sent, now))
         if self.recent.max_age and job.key is not None and not self.requests.changing(job.unit):
             self.recent.put(job.unit, job.key, reply)
         return reply

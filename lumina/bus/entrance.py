@@ -52,14 +52,14 @@ class Entrance:
 
     def execute(self, unit: int, request: Request, terms: Terms) -> Deferred[Reply]:
         """As a `Bus` does."""
-        settings = self._settings
+        settings, now = self._settings, self._clock.seconds()
         own, line = settings.unit(unit), settings.line_for(unit, terms.baudrate)
         timeout = terms.timeout or own.timeout or settings.timeout
         shared = own.share and request.function in _SHARED_FUNCTIONS and not request.writes
-        key = (request.encode(), line) if shared else None
-        job = self._requests.new(unit, request, terms, line, timeout, key)
+        key = (request, line) if shared else None
+        job = self._requests.new(unit, request, terms, line, timeout, key, now)
         try:
-            known = self._admit(job)
+            known = self._admit(job, now)
         except NotSent as error:
             self._requests.end(job, error)
         else:
@@ -67,7 +67,7 @@ class Entrance:
                 self._requests.end(job, known)
         return job.done
 
-    def _admit(self, job: Job) -> Reply | None:
+    def _admit(self, job: Job, now: float) -> Reply | None:
         """
         @return: a reply that is young enough; `None`: the job waits for one.
         @raise NotSent: why the request cannot be carried.
@@ -75,13 +75,12 @@ class Entrance:
         if self.shut:
             raise ShuttingDown("lumina is stopping")
         self._check(job.unit, job.request, job.terms)
-        now = self._clock.seconds()
         if self._recent.max_age and job.key is not None and not self._requests.changing(job.unit):
             known = self._recent.get(job.unit, job.key, now)
             if known is not None:
                 return known
         self._usable(now)
-        urgent = job.request.writes or job.priority == Priority.HIGH
+        urgent = job.barrier or job.terms.priority == Priority.HIGH
         sentence = self._units.suspended(job.unit, now, urgent, job.request, job.line.baudrate)
         if sentence is not None:
             raise Suspended(sentence)

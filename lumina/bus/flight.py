@@ -38,7 +38,7 @@ class Flight:
     incoming: bytes = b""
     complaint: str = ""
     broken_off: bool = False
-    leaving: list[IDelayedCall] = field(default_factory=list)
+    leaving: tuple[IDelayedCall, ...] = ()
 
     def misfit(self, unit: int, pdu: bytes) -> str:
         """Why a message with the right transaction id is not the reply; empty: it is."""
@@ -68,3 +68,7 @@ class Strays:
     foreign: list[bytes] = field(default_factory=list)
     stale: int = 0
     noise: int = 0
+
+    def counted(self) -> tuple[int, int, tuple[bytes, ...], tuple[bytes, ...]]:
+        """As in an `Exchange`: stale, noise, foreign, late."""
+        return self.stale, self.noise, tuple(self.foreign), tuple(self.late)

@@ -138,7 +138,7 @@ class Pipeline(Protocol):
         self._silences = 0
         if not self.flights:
             self._stray().stale += len(data)
-        fresh = not self._frames
+        fresh = not self._frames.rest
         try:
             messages = self._frames.received(data)
         except mbap.LyingLength as lie:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredQueue, QueueOverflow
@@ -23,6 +24,8 @@ from lumina.modbus.rtu import Line
 
 _BROADCAST = 0
 
+_outcome = partial(tuple.__new__, Outcome)  # Outcome() takes several times as long, for each request
+
 
 @dataclass(eq=False, slots=True)
 class Job:
@@ -33,6 +36,7 @@ class Job:
     @ivar timeout: seconds from its end on the wire until the reply begins.
     @ivar key: requests to one unit with equal keys may share an exchange;
         `None`: it is alone.
+    @ivar barrier: whether it may change what others read.
     @ivar asked: when it was asked, in monotonic seconds.
     @ivar done: its end, for the asker.
     @ivar sent: when its first byte was handed to the line; `None`: not yet.
@@ -45,6 +49,7 @@ class Job:
     line: Line
     timeout: float
     key: Hashable | None
+    barrier: bool
     asked: float
     done: Deferred[Reply]
     expiry: IDelayedCall | None = None
@@ -59,11 +64,6 @@ class Job:
     @property
     def priority(self) -> int:
         return self.terms.priority
-
-    @property
-    def barrier(self) -> bool:
-        """Whether it may change what others read."""
-        return self.request.writes
 
     @property
     def is_over(self) -> bool:
@@ -113,12 +113,19 @@ class Requests:
         return iter(self._schedule)
 
     def new(
-        self, unit: int, request: Request, terms: Terms, line: Line, timeout: float, key: Hashable | None
+        self,
+        unit: int,
+        request: Request,
+        terms: Terms,
+        line: Line,
+        timeout: float,
+        key: Hashable | None,
+        now: float,
     ) -> Job:
         """A request that has just been asked, and waits for nothing yet."""
         # The canceller finds the job by its Deferred: one that held it would be garbage in a circle.
         done: Deferred[Reply] = Deferred(self._withdraw)
-        job = Job(unit, request, terms, line, timeout, key, self._reactor.seconds(), done)
+        job = Job(unit, request, terms, line, timeout, key, request.writes, now, done)
         self._asked[done] = job
         if job.barrier:
             self._barriers[unit] += 1
@@ -158,12 +165,12 @@ class Requests:
         """A party has used the bus for so long."""
         self._schedule.charge([job.client for job in party], seconds, party[0].priority)
 
-    def begun(self, job: Job) -> None:
+    def begun(self, job: Job, now: float) -> None:
         """Its first byte is handed to the line now; it cannot be withdrawn any more."""
         if job.expiry is not None:
             self._disarm(job)
         if job.sent is None:
-            job.sent = self._reactor.seconds()
+            job.sent = now
 
     def end(self, job: Job, result: Reply | LuminaError) -> None:
         """
@@ -185,9 +192,9 @@ class Requests:
         # What was never sent, and is answered all the same, is known from before.
         age = now - result.ended if job.sent is None and isinstance(result, Reply) else None
         self.publish(
-            Outcome(self._port, job.unit, job.request, job.terms, word, job.asked, job.sent, now, age)
+            _outcome((self._port, job.unit, job.request, job.terms, word, job.asked, job.sent, now, age))
         )
-        if job.is_over:
+        if job.done.called:
             return
         if isinstance(result, LuminaError):
             job.done.errback(result)

@@ -19,7 +19,11 @@ HIGH, NORMAL, LOW = PRIORITIES = (0, 1, 2)
 
 
 class Schedule(Generic[Job]):
-    """The jobs that wait for one port."""
+    """
+    The jobs that wait for one port.
+
+    @ivar waiting: all of them, in order of arrival, and the number of each.
+    """
 
     def __init__(self, limit: int = 1000, limit_per_client: int = 200, floor: float = 0.1) -> None:
         """
@@ -29,7 +33,7 @@ class Schedule(Generic[Job]):
         self._limit = limit
         self._limit_per_client = limit_per_client
         self._floor = floor
-        self._waiting: dict[Job, int] = {}
+        self.waiting: dict[Job, int] = {}
         self._barriers: dict[Job, int] = {}
         self._classes: tuple[Turns[Job], ...] = tuple(Turns(limit) for _ in PRIORITIES)
         self._owed = [0.0 for _ in PRIORITIES]
@@ -38,11 +42,11 @@ class Schedule(Generic[Job]):
         self._taken = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def __iter__(self) -> Iterator[Job]:
         """All that wait, in order of arrival."""
-        return iter(self._waiting)
+        return iter(self.waiting)
 
     def add(self, job: Job) -> None:
         """
@@ -56,7 +60,7 @@ class Schedule(Generic[Job]):
         if len(self) >= self._limit:
             raise QueueFull(f"{len(self)} requests wait for this port already, the limit")
         self._arrivals += 1
-        self._waiting[job] = self._arrivals
+        self.waiting[job] = self._arrivals
         if job.barrier:
             self._barriers[job] = self._arrivals
         self._classes[job.priority].add(job, self._arrivals)
@@ -79,7 +83,7 @@ class Schedule(Generic[Job]):
         owed = None if self._repaying else self._first(self._owed_below(job.priority), ready, line)
         self._repaying = owed is not None
         job = owed or job
-        self._taken = self._waiting[job]
+        self._taken = self.waiting[job]
         self.remove(job)
         return job
 
@@ -103,9 +107,9 @@ class Schedule(Generic[Job]):
         for turns in self._classes:
             for head in turns.heads(job.unit):
                 alike = head.key == job.key and head.client != job.client
-                if alike and after < self._waiting[head] < before:
+                if alike and after < self.waiting[head] < before:
                     found.setdefault(head.client, head)
-        shared = sorted(found.values(), key=self._waiting.__getitem__)
+        shared = sorted(found.values(), key=self.waiting.__getitem__)
         for sharer in shared:
             self.remove(sharer)
         return shared
@@ -132,7 +136,7 @@ class Schedule(Generic[Job]):
 
         @return: whether it was waiting.
         """
-        if self._waiting.pop(job, None) is None:
+        if self.waiting.pop(job, None) is None:
             return False
         self._barriers.pop(job, None)
         self._classes[job.priority].remove(job)

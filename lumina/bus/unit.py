@@ -9,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NamedTuple, Self
 
 from lumina.errors import BadReply
 from lumina.modbus.pdu import Opaque, Request
@@ -50,8 +50,7 @@ class Habits:
     slack: float = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyTimes:
+class ReplyTimes(NamedTuple):  # a new one for each reply: a tuple is made in a third of the time
     """
     Seconds from the end of a request to the first byte of its reply, smoothed
     as TCP does (RFC 6298, 2).
@@ -67,8 +66,11 @@ class ReplyTimes:
 
     def after(self, delay: float) -> "ReplyTimes":
         """What is known once one more reply has come."""
-        deviation = self.deviation + (abs(delay - self.mean) - self.deviation) / 4
-        return ReplyTimes(self.mean + (delay - self.mean) / 8, deviation, max(self.slowest, delay))
+        mean, deviation, slowest = self
+        off = delay - mean
+        return ReplyTimes(
+            mean + off / 8, deviation + (abs(off) - deviation) / 4, delay if delay > slowest else slowest
+        )
 
     def bound(self, slack: float) -> float:
         """By when a reply should have begun."""
@@ -138,6 +140,7 @@ class Unit:
     @ivar tried: when that ended; `due`: when the pause after it is over.
     @ivar asked: when somebody last wanted what it is known to answer.
     @ivar said: the PDU that it sent last; `spoke`: when.
+    @ivar latest: what it has answered last.
     """
 
     owed: deque[Owed] = field(default_factory=lambda: deque(maxlen=_OWED))
@@ -159,6 +162,7 @@ class Unit:
     asked: float = -math.inf
     said: bytes = b""
     spoke: float = -math.inf
+    latest: Request | None = None
 
     def owe(self, request: Request, ended: float) -> None:
         self.owed.append(Owed(request, ended))
@@ -197,6 +201,9 @@ class Unit:
 
     def remember(self, request: Request, baudrate: int) -> None:
         self.baudrate = baudrate
+        if request is self.latest:  # a poller asks the same again and again
+            return
+        self.latest = request
         key = _key(request)
         self.answered.pop(key, None)
         self.answered[key] = None
@@ -218,7 +225,8 @@ class Unit:
 
     def lives(self) -> None:
         self.misses = 0
-        self.strange.clear()
+        if self.strange:
+            self.strange.clear()
         self.suspended = self.guessed = self.probing = self.paced = False
 
     def missed(self, since: float) -> None:

@@ -140,12 +140,12 @@ class Units:
         may be, since it was silent to other blocks that it never answered.
         """
         known = self._units.get(unit)
-        if known is None or kind_of(request) != READS:
+        if known is None or not (known.misses or known.strange) or kind_of(request) != READS:
             return stated
         times = known.times.get(READS)
         if not known.misses:
             half = 2.0 ** len(known.strange)
-            if times is None or half == 1 or known.expects(request, None):
+            if times is None or known.expects(request, None):
                 return stated
             return min(stated, max(stated / half, times.bound(self._habits.slack) * half))
         if known.suspended and known.probes % FULL_WAIT == FULL_WAIT - 1:

@@ -67,8 +67,9 @@ class Request:
         """
         if not pdu or pdu[0] != self.function:
             raise BadReply(f"function: {pdu[:1].hex().upper() or 'none'} came, {self.function:02X} fits")
-        if self.reply_length is not None:
-            expect("PDU length", len(pdu), self.reply_length)
+        length = self.reply_length
+        if length is not None and len(pdu) != length:
+            expect("PDU length", len(pdu), length)
         self._check_fields(pdu)
 
     def decode(self, pdu: bytes) -> Any:

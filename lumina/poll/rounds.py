@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from lumina.interfaces import Asker, Bus, Priority, Terms
 from lumina.poll.lane import Lane
@@ -37,8 +38,7 @@ class Polled:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """
     How one reading of everything went.
 

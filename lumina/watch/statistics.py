@@ -6,11 +6,11 @@ event costs the same however many came before it, and memory is bounded by the
 256 units of a port.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from math import inf, log2
+from math import inf
 
 from lumina.interfaces import Exchange, Outcome
 from lumina.status import PortStatistics, PortStatus, Times, Traffic, UnitStatistics
@@ -23,21 +23,22 @@ _EXCEPTION = "exception_"
 UNITS = range(256)
 _NO_UNIT = -1
 
+#: Durations are told apart from these seconds on, in so many steps to a doubling, so many in all.
+_FLOOR, _STEPS, _BUCKETS = 1e-4, 4, 88
+#: Where each step but the first begins.
+_EDGES = [_FLOOR * 2 ** (step / _STEPS) for step in range(1, _BUCKETS)]
+
 
 class Distribution:
     """Durations: their number, sum and extremes exactly, and how they spread, in steps of a fifth."""
 
     __slots__ = ("_buckets", "_count", "_least", "_most", "_total")
 
-    _FLOOR = 1e-4
-    _STEPS = 4  # in a doubling
-    _BUCKETS = 88
-
     def __init__(self) -> None:
         self._count = 0
         self._total = 0.0
         self._least, self._most = inf, 0.0
-        self._buckets = [0] * self._BUCKETS
+        self._buckets = [0] * _BUCKETS
 
     def add(self, seconds: float) -> None:
         """Count one more."""
@@ -51,8 +52,7 @@ class Distribution:
             self._least = seconds
         if seconds > self._most:
             self._most = seconds
-        step = int(log2(seconds / self._FLOOR) * self._STEPS) if seconds > self._FLOOR else 0
-        self._buckets[min(step, self._BUCKETS - 1)] += 1
+        self._buckets[bisect_right(_EDGES, seconds)] += 1
 
     def merge(self, other: "Distribution") -> None:
         """Count all of another's too."""
@@ -71,7 +71,7 @@ class Distribution:
     def _percentile(self, percent: int) -> float:
         """What so many of a hundred durations do not exceed: the middle of the step it lies in."""
         step = bisect_left(list(accumulate(self._buckets)), self._count * percent / 100)
-        middle: float = self._FLOOR * 2 ** ((step + 0.5) / self._STEPS)
+        middle: float = _FLOOR * 2 ** ((step + 0.5) / _STEPS)
         return min(max(middle, self._least), self._most)
 
 
@@ -183,15 +183,16 @@ class Use:
     def __init__(self, since: float) -> None:
         self._since = since
         self._total = 0.0
-        self._lately: deque[tuple[int, float]] = deque(maxlen=LATELY)  # a second, and how much of it
+        self._second, self._part = 0, 0.0  # a second that is not over, and how much of it until now
+        self._lately: deque[tuple[int, float]] = deque(maxlen=LATELY)  # seconds before it
 
     def add(self, at: float, seconds: float) -> None:
         """@param at: when the bytes came to their end; never before the last time."""
         self._total += seconds
-        second = int(at)
-        if self._lately and self._lately[-1][0] == second:
-            seconds += self._lately.pop()[1]
-        self._lately.append((second, seconds))
+        if int(at) != self._second:
+            self._lately.append((self._second, self._part))
+            self._second, self._part = int(at), 0.0
+        self._part += seconds
 
     def share(self, now: float) -> float:
         """Since the start, 0 to 1."""
@@ -199,7 +200,8 @@ class Use:
 
     def share_lately(self, now: float) -> float:
         """Of the last minute, 0 to 1."""
-        used = sum(seconds for second, seconds in self._lately if second > now - LATELY)
+        seconds = [*self._lately, (self._second, self._part)]
+        used = sum(part for second, part in seconds if second > now - LATELY)
         return _share(used, min(now - self._since, LATELY))
 
 
