@@ -37,6 +37,7 @@ class Block:
     @ivar table: one of `readings.TABLES`.
     @ivar start: PDU address of its first register or bit.
     @ivar end: of the first one behind it.
+    @ivar place: these three.
     @ivar gaps: what it reads that nobody wants.
     @ivar points: what it reads, by place in the list of points.
     """
@@ -47,6 +48,7 @@ class Block:
         "cuts",
         "end",
         "gaps",
+        "place",
         "points",
         "request",
         "spans",
@@ -57,6 +59,7 @@ class Block:
     def __init__(self, several: Sequence[Span], points: Sequence[Point], decoders: Sequence[Decode]) -> None:
         self.spans = tuple(several)
         self.table, self.start, self.end = several[0].table, several[0].start, several[-1].end
+        self.place = self.table, self.start, self.end
         between = [gap(*pair) for pair in pairwise(several)]
         inside = tuple(each for span in several for each in span.gaps)
         self.gaps = (*(each for each in between if each.start < each.end), *inside)
@@ -67,11 +70,6 @@ class Block:
         self._fields = [
             (points[index], decoders[index], slice(*self._bytes(points[index]))) for index in self.points
         ]
-
-    @property
-    def place(self) -> tuple[str, int, int]:
-        """Table, start and end."""
-        return self.table, self.start, self.end
 
     @property
     def count(self) -> int:

@@ -11,6 +11,8 @@ from lumina.modbus.rtu import Line
 
 #: Each exchange fades to half of its weight while this many others come.
 HALF_LIFE = 50
+#: A device's plan learns from so many of its answers, and then from every eighth.
+ALL, SOME = 20, 8
 #: As many exchanges as this weighs what was thought before the first one.
 CONVICTION = 0.2
 
@@ -30,11 +32,13 @@ class Costs:
     @ivar request: seconds for a request, whatever it reads.
     @ivar register: seconds more for each register, or for 16 coils or
         discrete inputs.
+    @ivar answers: how many came.
     """
 
     def __init__(self, request: float, register: float) -> None:
         self.request = max(request, _LEAST_REQUEST)
         self.register = max(register, _LEAST_REGISTER)
+        self.answers = 0
         self._prior = self.request, self.register
         # How far off either may be: the request by as much again, and the register by a third of
         # itself, or by so much that a hundred of them cost as much as the request.

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
 from lumina.poll.block import Block
+from lumina.poll.costs import ALL, SOME
 from lumina.poll.knowledge import Ban, Gate
 from lumina.poll.plan import Plan, Round
 from lumina.poll.spans import Gap, Span, apart, gap, runs
@@ -101,8 +102,10 @@ class Cycle:
         self.answers += 1
         self._sound = True
         self._knowledge.answered(block.place, block.gaps, block.cuts, block.spans)
-        if seconds is not None:
-            self._plan.costs.learn(block.weight, seconds)
+        costs = self._plan.costs
+        costs.answers += 1
+        if seconds is not None and (costs.answers <= ALL or costs.answers % SOME == 0):
+            costs.learn(block.weight, seconds)
         if self._splits:
             self._splits.settle(block, True, now)
         return block.readings(pdu, at)

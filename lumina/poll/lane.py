@@ -20,10 +20,6 @@ from lumina.readings import Reading
 TURN = 0.001
 
 
-#: What requests cost is learnt from so many replies on each bus, and then from every eighth.
-_ALL, _SOME = 100, 8
-
-
 class Visit:
     """
     A device, being read once.
@@ -77,7 +73,6 @@ class Lane:
         self._asked = 0.0
         self._waiting: Deferred[Any] | None = None
         self._turning = False
-        self._answers = 0
         self._later: IDelayedCall | None = None
 
     def enter(self, visit: Visit) -> None:
@@ -85,7 +80,7 @@ class Lane:
         self._entered += 1
         heappush(self._visits, (visit.deadline, self._entered, visit))
         if self._block is None and self._later is None and not self._turning:
-            self._turn()
+            self._turn(self._seconds())
 
     def stop(self) -> list[Visit]:
         """
@@ -102,17 +97,21 @@ class Lane:
             self._waiting.cancel()
         return visits
 
-    def _turn(self) -> None:
-        """Ask, until an answer is being waited for, or others want to get their turn."""
+    def _go_on(self) -> None:
         self._later = None
+        self._turn(self._seconds())
+
+    def _turn(self, now: float) -> None:
+        """Ask, until an answer is being waited for, or others want to get their turn."""
         self._turning = True
-        until = self._seconds() + TURN
+        until = now + TURN
         while self._visits and self._block is None:
-            now = self._seconds()
             if now >= until:
-                self._later = self._reactor.callLater(0, self._turn)
+                self._later = self._reactor.callLater(0, self._go_on)
                 break
             self._step(self._visits[0][2], now)
+            if self._block is None:
+                now = self._seconds()
         self._turning = False
 
     def _step(self, visit: Visit, now: float) -> None:
@@ -135,46 +134,39 @@ class Lane:
         try:
             reply = self._bus.execute(visit.unit, block.request, visit.terms)
         except Exception:
-            self._failed(Failure())
+            self._landed(Failure())
             return
         self._waiting = reply
-        reply.addCallbacks(self._answered, self._failed)
-        reply.addErrback(self._broken)
+        reply.addBoth(self._landed)
 
-    def _answered(self, reply: Reply) -> None:
-        visit, block = self._over()
-        if visit is None or block is None:
-            return
-        now, ended = self._seconds(), reply.ended
-        self._answers += 1
-        seconds = None
-        # A reply that was shared or remembered began before it was asked for.
-        if reply.began >= self._asked and (self._answers < _ALL or self._answers % _SOME == 0):
-            seconds = ended - reply.began
-        visit.readings += visit.cycle.answered(block, reply.pdu, now, self._wall() - (now - ended), seconds)
-        if not self._turning:
-            self._turn()
-
-    def _failed(self, failure: Failure) -> None:
-        visit, block = self._over()
-        if visit is None or block is None:
-            return
-        error = failure.value
-        if not isinstance(error, LuminaError):
-            self._log.failure("asking unit {unit}", failure, unit=visit.unit)
-            error = LuminaError(f"{type(error).__name__}: {error}")
-        visit.readings += visit.cycle.failed(block, error, self._seconds(), self._wall())
-        if not self._turning:
-            self._turn()
-
-    def _over(self) -> tuple[Visit | None, Block | None]:
-        """The request on its way is over; nothing, if nobody waits for it any more."""
+    def _landed(self, result: Reply | Failure) -> None:
+        """The request on its way is over; nothing is done if nobody waits for it any more."""
         visit, block = self._visit, self._block
         self._visit = self._block = self._waiting = None
-        return visit, block
+        if visit is None or block is None:
+            return
+        now = self._seconds()
+        try:
+            if isinstance(result, Failure):
+                error = self._error(visit, result)
+                visit.readings += visit.cycle.failed(block, error, now, self._wall())
+            else:
+                visit.readings += self._read(visit, block, result, now)
+        except Exception:  # a fault of ours; the bus has to be polled nevertheless
+            self._log.failure("reading what unit {unit} has answered", unit=visit.unit)
+        if not self._turning:
+            self._turn(now)
 
-    def _broken(self, failure: Failure) -> None:
-        """A fault of ours must not stop the bus from being polled."""
-        self._log.failure("reading what came", failure)
-        if self._visits and self._later is None and not self._turning:
-            self._later = self._reactor.callLater(0, self._turn)
+    def _read(self, visit: Visit, block: Block, reply: Reply, now: float) -> list[Reading]:
+        """What a reply says; one that was shared or remembered began before it was asked for."""
+        _, pdu, began, ended = reply
+        seconds = ended - began if began >= self._asked else None
+        return visit.cycle.answered(block, pdu, now, self._wall() - (now - ended), seconds)
+
+    def _error(self, visit: Visit, failure: Failure) -> LuminaError:
+        """Why there is no reply."""
+        error = failure.value
+        if isinstance(error, LuminaError):
+            return error
+        self._log.failure("asking unit {unit}", failure, unit=visit.unit)
+        return LuminaError(f"{type(error).__name__}: {error}")
