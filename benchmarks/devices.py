@@ -88,6 +88,9 @@ class Meter:
 
 def lumina(port: int, devices: int, cycles: int, registers: int) -> None:
     """Ask through lumina's devices, watched and collected as in the service."""
+    from lumina import reactor as own_reactor
+
+    own_reactor.install()
     from twisted.internet import defer, task
     from twisted.internet.endpoints import clientFromString
 

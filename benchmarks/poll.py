@@ -45,6 +45,9 @@ def lumina(port: int, devices: int, cycles: int, registers: int, dead: int, spoo
     @param dead: how many devices of them never answer; half of them refuse to be connected to.
     @param spooled: whether a spool on disk takes the readings; else they are only counted.
     """
+    from lumina import reactor as own_reactor
+
+    own_reactor.install()
     from twisted.internet import defer, task
     from twisted.internet.endpoints import clientFromString
 
