@@ -53,6 +53,7 @@ def lumina(port: int, devices: int, cycles: int, registers: int, dead: int, spoo
 
     from lumina.bus.settings import DeviceSettings
     from lumina.bus.tcp import Device
+    from lumina.poll.costs import ALL
     from lumina.poll.plan import Plan
     from lumina.poll.poller import Poller
     from lumina.poll.rounds import Polled
@@ -83,7 +84,7 @@ def lumina(port: int, devices: int, cycles: int, registers: int, dead: int, spoo
         sink = Counting()
         spool, thread = _spool(reactor)
         poller = Poller(polled, {"sink": spool if spooled else sink}, reactor, time.time)
-        for _ in range(4):
+        for _ in range(ALL):  # until it is known what requests cost
             await poller.once()
         gc.set_threshold(Settled.PATIENCE)  # these three as in the service when it has settled
         gc.collect()

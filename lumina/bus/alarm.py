@@ -21,20 +21,27 @@ class Alarm:
         self._clock = clock
         self._call: IDelayedCall | None = None
 
-    def set(self, due: float, ring: Callable[[], None]) -> None:
+    def set(self, due: float, ring: Callable[[], None], settled: Callable[[], bool] = lambda: False) -> None:
         """
         Ring at a time, in monotonic seconds, instead of what was set before.
+
+        @param settled: asked when the time has come, whether nothing is waited for any
+            more: then it rings at once.
         """
         self.cancel()
-        self._call = self._clock.callLater(max(0.0, due - self._clock.seconds()), self._wait_a_turn, ring)
+        delay = max(0.0, due - self._clock.seconds())
+        self._call = self._clock.callLater(delay, self._wait_a_turn, ring, settled)
 
     def cancel(self) -> None:
         if self._call is not None:
             self._call.cancel()
             self._call = None
 
-    def _wait_a_turn(self, ring: Callable[[], None]) -> None:
-        self._call = self._clock.callLater(0, self._ring, ring)
+    def _wait_a_turn(self, ring: Callable[[], None], settled: Callable[[], bool]) -> None:
+        if settled():
+            self._ring(ring)
+        else:
+            self._call = self._clock.callLater(0, self._ring, ring)
 
     def _ring(self, ring: Callable[[], None]) -> None:
         self._call = None
@@ -49,7 +56,7 @@ class ExactAlarm(Alarm):
     then the time is looked at in each turn.
     """
 
-    def set(self, due: float, ring: Callable[[], None]) -> None:
+    def set(self, due: float, ring: Callable[[], None], settled: Callable[[], bool] = lambda: False) -> None:
         self.cancel()
         self._arm(due, ring, None)
 

@@ -248,7 +248,12 @@ class Pipeline(Protocol):
     def _arm(self, due: float) -> None:
         """There is one alarm for all: it is set for the first that is due, and left when that is over."""
         self._armed = due
-        self._deadline.set(due, self._rung)
+        self._deadline.set(due, self._rung, self._none_is_due)
+
+    def _none_is_due(self) -> bool:
+        """Whether all that the alarm was set for has been answered; what was sent since then is due later."""
+        now = self._clock.seconds() + 1e-9
+        return all(flight.due > now for flight in self.flights.values())
 
     def _rung(self) -> None:
         self._armed = inf

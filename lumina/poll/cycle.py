@@ -136,6 +136,8 @@ class Cycle:
         @param error: why those that were not asked will not be; `None`: as the last that failed.
         """
         lost = self._lost + self._mute
+        if not (lost or self._banned or self._queue or self._silences):
+            return []
         if self._silences and not self.answers:
             self._knowledge.silent_cycle()
         found = [self._held(index, ban, now, at) for index, ban in self._banned]

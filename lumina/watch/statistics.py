@@ -216,7 +216,8 @@ class PortTally:
         self._units: dict[int, Tally] = {}
 
     def exchange(self, exchange: Exchange) -> None:
-        self.unit(exchange.unit).exchange(exchange)
+        tally = self._units.get(exchange.unit) or self.unit(exchange.unit)
+        tally.exchange(exchange)
         self._use.add(exchange.last or exchange.ended, _wire_time(exchange))
         for frame in exchange.late:
             self.unit(frame[0]).late(exchange.sent)
