@@ -120,20 +120,22 @@ class Plan:
         @param dues: the most urgent one first.
         @return: a round for each, which may be empty.
         """
-        made = self._made.get(dues)
-        if made is None or not self._holds(made, now):
-            made = yield from self._make(now, dues)
-            if len(self._made) >= KEPT:
-                self._made.clear()
-            self._made[dues] = made
+        kept = self.kept(now, dues)
+        if kept is not None:
+            return kept
+        made = yield from self._make(now, dues)
+        if len(self._made) >= KEPT:
+            self._made.clear()
+        self._made[dues] = made
         return made.rounds
 
-    def _holds(self, made: _Made, now: float) -> bool:
-        return (
-            made.version == self.knowledge.version
-            and now < made.until
-            and made.ratio / DRIFT <= self.costs.ratio <= made.ratio * DRIFT
-        )
+    def kept(self, now: float, dues: tuple[Due, ...]) -> tuple[Round, ...] | None:
+        """What `together` would say at once, since it was made before and still holds; else `None`."""
+        made = self._made.get(dues)
+        if made is None or made.version != self.knowledge.version or now >= made.until:
+            return None
+        drift = self.costs.ratio / made.ratio
+        return made.rounds if 1 / DRIFT <= drift <= DRIFT else None
 
     def seconds(self, now: float, dues: tuple[Due, ...] = (None,)) -> float:
         """How long it will take to read what is due together, if each block is answered at once."""

@@ -23,6 +23,7 @@ from lumina.poll.cycle import Cycle
 from lumina.poll.feed import Feed
 from lumina.poll.lane import TURN, Lane, Visit
 from lumina.poll.overruns import Overruns
+from lumina.poll.plan import Round as Part
 from lumina.poll.rounds import Polled, Round, Summary, Tally, together
 from lumina.readings import GOOD
 from lumina.status import Cycles
@@ -182,29 +183,38 @@ class Poller(Service):
     ) -> Iterator[None]:
         """Begin rounds, in steps that are short."""
         for several in rounds:
+            ready = [each for each in several if not each.visits]  # others were begun in the meantime
             try:
-                yield from self._start(several, began, then)
+                if ready:
+                    plan, now = ready[0].device.plan, self._reactor.seconds()
+                    dues = tuple([each.due for each in ready])
+                    parts = plan.kept(now, dues)
+                    if parts is None:
+                        parts = yield from plan.together(now, dues)
+                    self._start(ready, parts, now, began, then)
             except Exception:  # a fault of ours; the others have to be polled nevertheless
                 self._log.failure("beginning to poll {device}", device=several[0].device.id)
             yield
 
     def _start(
-        self, several: Sequence[Round], began: float, then: Callable[[Visit, int], None] | None
-    ) -> Iterator[None]:
+        self,
+        ready: Sequence[Round],
+        parts: Sequence[Part],
+        now: float,
+        began: float,
+        then: Callable[[Visit, int], None] | None,
+    ) -> None:
         """
         Begin the rounds of one device: what they read together belongs to the
         most urgent one, and is a visit that the others wait for, too.
         """
-        ready = [each for each in several if not each.visits]  # others were begun in the meantime
-        if not ready:
-            return
-        plan, now = ready[0].device.plan, self._reactor.seconds()
-        parts = yield from plan.together(now, tuple(each.due for each in ready))
-        visits = []
-        for own, part in zip(ready, parts, strict=True):
-            if part.shares:
-                shared = [ready[place] for place in part.shares]
-                visits.append(self._visit(own, shared, Cycle(plan, now, part), began, then))
+        visits = [
+            self._visit(
+                own, [ready[place] for place in part.shares], Cycle(own.device.plan, now, part), began, then
+            )
+            for own, part in zip(ready, parts, strict=True)
+            if part.shares
+        ]
         for visit in visits:
             ready[0].lane.enter(visit)
 
