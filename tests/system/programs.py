@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from json import loads
 from pathlib import Path
@@ -247,6 +247,19 @@ async def cable(test: TestCase) -> tuple[str, str, Program]:
     program = start(test, socat, "-d", "-d", *(f"pty,raw,echo=0,link={end}" for end in ends))
     await program.says("starting data transfer loop")
     return ends[0], ends[1], program
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """
+    Wait until something is so that nobody tells, such as what another process does to a file.
+
+    @raise AssertionError: it did not come to it in as long as a program may take.
+    """
+    for _ in range(int(PATIENCE / 0.05)):
+        if condition():
+            return
+        await deferLater(reactor, 0.05)
+    raise AssertionError(f"it has not come to it within {PATIENCE:g} s")
 
 
 async def listening(port: int, program: Program) -> None:

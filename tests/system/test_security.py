@@ -3,12 +3,9 @@
 import json
 import socket
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 from signal import SIGUSR1
 
-from twisted.internet import reactor
-from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -215,15 +212,7 @@ class SecurityTests(TestCase):
         await (await self.start()).stop()
         log = self.folder / "lumina.log"
         lumina = programs.twistd(self, "-n", "-l", log, "lumina", "-c", self.folder / "lumina.yaml")
-        await self.until(lambda: log.exists() and "lines: listening" in log.read_text())
+        await programs.until(lambda: log.exists() and "lines: listening" in log.read_text())
         lumina.transport.signalProcess(SIGUSR1)
-        await self.until(log.with_name("lumina.log.1").exists)
+        await programs.until(log.with_name("lumina.log.1").exists)
         self.assertEqual(await lumina.stop(), 0)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait, for as long as a program may take."""
-        for _ in range(200):
-            if condition():
-                return
-            await deferLater(reactor, 0.1)
-        self.fail("it has not come to it")
