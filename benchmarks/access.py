@@ -1,5 +1,4 @@
-"""
-What asking for permission costs: a request through a guard, beside the same without one."""
+"""What asking for permission costs: a request through a guard, beside the same without one."""
 
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network

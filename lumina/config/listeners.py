@@ -108,6 +108,7 @@ def _front_ends(info: ValidationInfo) -> Mapping[str, IFrontEnd]:
 
 
 def by_kind(value: object, info: ValidationInfo) -> Listener:
+    """The settings of one listener, by the model that its `kind` has."""
     return _listener_model(value, info).model_validate(value, context=info.context)
 
 

@@ -55,6 +55,7 @@ def _read(path: str, rows: Iterator[list[str]], column: str | None) -> Record:
 
 
 def is_number(text: str) -> bool:
+    """Whether a cell of a record holds a finite number."""
     try:
         return float(text) - float(text) == 0  # neither infinite nor not-a-number
     except ValueError:
