@@ -1,7 +1,5 @@
-"""Modbus TCP over real sockets: clients that read slowly, and clients that send anything."""
+"""Modbus TCP over real sockets: clients that read slowly, and broadcasts."""
 
-from random import Random
-from time import monotonic
 from typing import Any
 
 from twisted.internet import reactor
@@ -30,10 +28,6 @@ MANY = 60_000
 
 #: Nine bytes of another protocol, which are passed over: whatever is read behind them ends within a message.
 ASKEW = bytes.fromhex("0000 0001 0003 00 0000")
-
-#: Seconds of any bytes.
-FUZZ = 4.0
-REQUESTS = 100
 
 
 class Client(Protocol):
@@ -104,44 +98,3 @@ class GatewayTests(TestCase):
         answer = rtu.encode(1, b"\3\2\0\7")
         await client.bytes(len(answer))
         self.assertEqual(client.came, answer)
-
-    async def test_any_bytes(self) -> None:
-        """
-        Whatever some clients send, in whatever pieces: one beside them is answered, and the
-        log has no traceback.
-        """
-        program, port, other = await self.serve()
-        honest = await self.connect(port)
-        random = Random(20261125)
-        until = monotonic() + FUZZ
-        fuzzers: list[Client] = []
-        asked = 0
-        while monotonic() < until:
-            fuzzers = [each for each in fuzzers if each.is_open]
-            while len(fuzzers) < 8:
-                fuzzers.append(await self.connect(random.choice((port, other))))
-            for each in fuzzers:
-                each.transport.write(anything(random))
-                if random.random() < 0.02:
-                    each.transport.loseConnection()
-            honest.transport.write(mbap.encode(asked % 65536, 1, READ))
-            asked += 1
-            await honest.bytes(asked * (7 + len(ANSWER)))
-        self.assertGreater(asked, REQUESTS)
-        self.assertEqual(await program.stop(), 0)
-        self.assertNotIn("Traceback", program.output)
-
-
-def anything(random: Random) -> bytes:
-    """Bytes that may begin like a request, be one, or not at all."""
-    pdu = random.randbytes(random.randrange(1, 254))
-    short = bytes((random.randrange(256),)) + random.randbytes(4)
-    return random.choice(
-        (
-            random.randbytes(random.randrange(1, 400)),
-            mbap.encode(random.randrange(65536), random.randrange(256), pdu),
-            mbap.encode(1, 1, READ)[: random.randrange(1, 13)],
-            mbap.encode(1, 1, short) * random.randrange(1, 20),
-            b"\1" + READ + random.randbytes(2),
-        )
-    )
