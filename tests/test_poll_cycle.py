@@ -274,6 +274,34 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(good(run(plan, device, 4.0)), {0, 1, 2, 3, 4, 6, 7, 500})
         self.assertNotIn((5, 6), device.asked)
 
+    def test_gap_that_falls_silent(self) -> None:
+        """
+        A gap that was read before, and then is met with silence, costs the first three cycles and no more,
+        whether the device answers something else or nothing.
+        """
+        for others in ([], [(1000, 1)]):
+            plan, device = plan_of([(0, 1), (2, 1), *others]), Device()
+            run(plan, device)
+            device.mute.add(1)
+            device.missing.add(1000)
+            found = [len(good(run(plan, device, 60.0 * cycle))) for cycle in range(50)]
+            self.assertEqual(found[3:], [2] * 47)
+            self.assertEqual(len(device.asked), 2 + len(others))
+
+    def test_hardly_anything(self) -> None:
+        """
+        Of a device that is silent to almost everything the one register that it has is found, by one that is
+        asked alone in each cycle.
+        """
+        places = [(place, 1) for place in (*range(20), *range(200, 220), *range(400, 420), *range(600, 620))]
+        plan = plan_of(places)
+        device = Device(mute={address for address, _ in places} - {405})
+        found = []
+        for cycle in range(50):
+            found.append(good(run(plan, device, 60.0 * cycle)))
+            self.assertLessEqual(len(device.asked), 3 if not found[-1] else 400)
+        self.assertEqual(found[-3:], [{405}] * 3)
+
     def test_silent_limit(self) -> None:
         """
         A device that is silent to requests that are too long for it is read in the first cycle all the same,

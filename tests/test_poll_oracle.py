@@ -23,7 +23,8 @@ WALL = 1.7e9
 
 FORMATS = {1: Format("uint16"), 2: Format("uint32"), 4: Format("uint64")}
 
-#: Cycles until a device that stays as it is has been found out.
+#: Cycles until a device that stays as it is has been found out; if it hardly answers anything, as
+#: many more as it has points.
 FOUND_OUT = 12
 
 
@@ -129,11 +130,11 @@ class OracleTests(SynchronousTestCase):
     @given(plans, devices)
     def test_steady(self, plan: Plan, device: Device) -> None:
         """
-        What a device can give is read in each cycle from the twelfth one on, for days, whatever else it
+        What a device can give is read in each cycle after the first ones, for days, whatever else it
         refuses or is silent to, and whatever of that is tried again.
         """
         now = 0.0
-        for _ in range(FOUND_OUT):
+        for _ in range(FOUND_OUT + len(plan.points)):
             cycle(plan, device, now)
             now += 60
         for _ in range(30):
@@ -160,7 +161,7 @@ class OracleTests(SynchronousTestCase):
                 now += 60
         device.dead, device.lost = False, ()
         now += LONGEST_BAN
-        for _ in range(FOUND_OUT + len(plan.points)):
+        for _ in range(FOUND_OUT + 8 * len(plan.points)):
             cycle(plan, device, now)
             now += 60
         for _ in range(5):

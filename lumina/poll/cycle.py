@@ -19,7 +19,7 @@ from lumina.poll.costs import ALL, SOME
 from lumina.poll.knowledge import Ban, Gate
 from lumina.poll.plan import Plan, Round
 from lumina.poll.spans import Gap, Span, apart, gap, runs
-from lumina.poll.splits import Splits
+from lumina.poll.splits import Splits, ends, one_alone
 from lumina.readings import Reading
 
 #: Silences, without any answer in the cycle, after which a device is taken for dead: to blocks that
@@ -63,16 +63,18 @@ class Cycle:
         round = plan.round(now) if round is None else round
         self.asked = self.answers = 0
         self._plan, self._knowledge = plan, plan.knowledge
-        self._queue = deque(round.blocks)
+        self._blocks = round.blocks
+        self._queue = deque(self._blocks)
+        silent = self._knowledge.silent_cycles
+        if silent and not self._knowledge.answers:  # it may dislike something in each block
+            self._queue = deque(one_alone(self._blocks, silent - 1, plan.block))
         self._banned = round.banned
         self._splits: Splits | None = None
         self._mute: list[_Mute] = []
         self._lost: list[_Mute] = []
         self._silences = self._surprises = 0
         self._careful = self._sound = False
-        self._trials = 0
-        self._blocks = round.blocks
-        self._doubtful, self._strikes = True, 0
+        self._doubtful, self._strikes, self._trials = True, 0, 0
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
@@ -153,7 +155,7 @@ class Cycle:
 
     def _weigh(self) -> None:
         """Silence to what was asked just so before says most: trials and probes count less beside it."""
-        sure = sum(self._knowledge.whole(block.place) for block in self._blocks)
+        sure = sum(self._known(block) for block in self._blocks)
         self._doubtful = self._knowledge.doubtful or not sure
         self._strikes = min(STRIKES, sure)
 
@@ -190,7 +192,7 @@ class Cycle:
             if not self._silences:
                 self._weigh()
             self._silences += 1
-            self._surprises += self._knowledge.whole(block.place)
+            self._surprises += self._known(block)
         if apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
             self._careful = True
             self._queue += self._split_at_gaps(block, now)
@@ -208,8 +210,7 @@ class Cycle:
         mutes, self._mute = self._mute, []
         tried = False
         for mute in mutes:
-            (block, error), helped = mute, self._helped(mute)
-            known = self._knowledge.whole(block.place) and not self._knowledge.misses(block.place)
+            (block, error), helped, known = mute, self._helped(mute), self._known(mute.block)
             if isinstance(error, ExceptionReply):
                 hopeless = known or not (helped or self._trials < TRIALS)
                 self._trials += not (helped or hopeless)
@@ -224,14 +225,22 @@ class Cycle:
     def _divided(self, mute: _Mute, now: float) -> list[Block]:
         block = mute.block
         if len(block.spans) == 1:
-            (span,) = block.spans
-            self._lost.append(_Mute(self._plan.block((span._replace(inner=()),)), mute.error))
-            return [self._plan.block((each,)) for each in span.inner]
-        cuts = [self._middle(block.spans)] if self.answers else [1, len(block.spans) - 1]
-        edges = [0, *dict.fromkeys(cuts), len(block.spans)]
+            bare = block.spans[0]._replace(inner=())
+            self._lost.append(_Mute(self._plan.block((bare,)), mute.error))
+            return [self._plan.block((each,)) for each in block.spans[0].inner]
+        cuts = (
+            {self._middle(block.spans)}
+            if self.answers
+            else ends(len(block.spans), self._knowledge.silent_cycles // 8)
+        )
+        edges = sorted({0, *cuts, len(block.spans)})
         parts = [block.spans[first:last] for first, last in pairwise(edges)]
         blamed = tuple(gap(block.spans[cut - 1], block.spans[cut]) for cut in edges[1:-1])
         return sorted(self._split(block, parts, blamed, now, silent=True), key=lambda part: part.count)
+
+    def _known(self, block: Block) -> bool:
+        """Whether it was answered the last time that the device answered anything."""
+        return self._knowledge.whole(block.place) and not self._knowledge.misses(block.place)
 
     def _helped(self, mute: _Mute) -> bool:
         """Whether the device does for others what it did not do for this one."""
@@ -250,8 +259,6 @@ class Cycle:
         """
         self._settle(block, now)
         blocks = [self._plan.block(part) for part in parts]
-        if self._knowledge.whole(block.place) and self._knowledge.missed(block.place) < 2:
-            blamed = ()
         if self._splits is None:
             self._splits = Splits(self._knowledge)
         self._splits.add(block.place, blocks, blamed, silent)
@@ -277,12 +284,10 @@ class Cycle:
 
     def _remember(self, mute: _Mute, now: float) -> None:
         """Silence or failure, while the device answers others."""
-        block, error = mute
-        ill = isinstance(error, ExceptionReply)
-        if len(block.spans) > 1:
-            if ill or self.answers:
-                self._knowledge.missed(block.place)
-        elif self._helped(mute):
+        (block, error), ill = mute, isinstance(mute.error, ExceptionReply)
+        if len(block.spans) > 1 and (ill or self.answers):
+            self._knowledge.missed(block.place)
+        elif len(block.spans) == 1 and self._helped(mute):
             self._knowledge.failed(block.spans[0], error.word, _reason(error), now, silent=not ill)
 
     def _bad(self, points: Sequence[int], error: LuminaError, at: float) -> list[Reading]:

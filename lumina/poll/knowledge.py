@@ -105,6 +105,7 @@ class Knowledge:
     What is known of one device.
 
     @ivar version: changes whenever something was learnt that a plan must heed.
+    @ivar silent_cycles: in a row, in which it answered nothing.
     """
 
     def __init__(self) -> None:
@@ -114,7 +115,7 @@ class Knowledge:
         self._gaps: dict[Gap, Ban] = {}
         self._spans: dict[Place, Ban] = {}
         self._misses: dict[Place, int] = {}
-        self._silent_cycles = 0
+        self.silent_cycles = 0
         self._lengths = {True: Length(), False: Length()}
 
     @property
@@ -127,19 +128,19 @@ class Knowledge:
         """
         Whether silence may come from what is asked, and not from a dead device.
 
-        So it is while it never answered; later in the 4th silent cycle, the 8th, the 16th and so on.
+        So it is while it never answered; later in the 4th silent cycle, and in each 8th.
         """
-        cycles = self._silent_cycles + 1
-        return not self.answers or (cycles >= 4 and not cycles & (cycles - 1))
+        cycles = self.silent_cycles + 1
+        return not self.answers or cycles == 4 or cycles % 8 == 0
 
     @property
     def silent(self) -> bool:
         """Whether the device has answered nothing since before its last cycle."""
-        return self._silent_cycles > 0
+        return self.silent_cycles > 0
 
     def silent_cycle(self) -> None:
         """A cycle is over in which the device answered nothing that was asked."""
-        self._silent_cycles += 1
+        self.silent_cycles += 1
 
     @property
     def barriers(self) -> bool:
@@ -206,7 +207,7 @@ class Knowledge:
         @param cuts: where its spans touch.
         @param parts: its spans.
         """
-        self._silent_cycles = 0
+        self.silent_cycles = 0
         if self._misses:
             self._misses.pop(place, None)
         if place in self._whole and not self._gaps and not self._spans:
