@@ -259,6 +259,7 @@ class SinkStatus:
     @ivar declined: bad readings, which this sink does not want.
     @ivar unchanged: readings within the deadband of the one before.
     @ivar error: the last thing that went wrong; empty: nothing did.
+    @ivar refused: how many have become dead letters since the start.
     """
 
     name: str
@@ -274,3 +275,4 @@ class SinkStatus:
     declined: int = 0
     unchanged: int = 0
     error: str = ""
+    refused: int = 0

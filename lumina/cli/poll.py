@@ -272,5 +272,5 @@ async def _delivered(running: _Running) -> int:
         if left != before:
             before, since = left, reactor.seconds()
         if not left or stuck or not running.root.running or reactor.seconds() - since > STALLED:
-            return left + sum(each.dead + each.missed for each in sinks)
+            return left + sum(each.refused for each in sinks)
         await deferLater(reactor, 0.05)

@@ -25,12 +25,14 @@ class Outcome:
     Writes outcomes down; while the disk takes none, nothing more goes to the devices concerned.
 
     @ivar trouble: the last thing that went wrong; empty when something was accepted since.
+    @ivar refused: how many dead letters there were since the start.
     """
 
     _log = Logger()
 
     def __init__(self, spool: Spool, reactor: Any) -> None:
         self.trouble = ""
+        self.refused = 0
         self._spool = spool
         self._reactor = reactor
         self._told: dict[tuple[Device, str], float] = {}
@@ -56,6 +58,7 @@ class Outcome:
             self._tell(each)
         if guilty:
             await self._surely(name, bury)
+            self.refused += len(guilty)
 
     async def cut(self, parcel: Parcel, parts: Sequence[Parcel], name: str) -> None:
         """A batch is no batch any more, but its parts are."""

@@ -84,6 +84,11 @@ class Sender(Service):
         return self._outcome.trouble
 
     @property
+    def refused(self) -> int:
+        """How many readings have become dead letters since the start."""
+        return self._outcome.refused
+
+    @property
     def state(self) -> str:
         """
         In one word: `holding`, `retrying`, `waiting`, `delivering` or `idle`.

@@ -85,6 +85,7 @@ class SpoolingSink(Service):
             self._declined,
             self._unchanged,
             spool.trouble or self._sender.holding or self._sender.trouble,
+            self._sender.refused,
         )
 
     def privilegedStartService(self) -> None:
