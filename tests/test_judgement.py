@@ -200,6 +200,19 @@ class FailingBatchTests(SenderCase):
             self.put(*(reading(n, device) for device in range(4)))
         self.assertEqual(self.counts(), (128, 127, 1, 0))
 
+    def test_lost_then_refused(self) -> None:
+        """
+        Of a batch whose answer was lost, and that is refused with all others afterwards, nothing is given up.
+        """
+        self.put(*(reading(n) for n in range(2)))
+        self.courier.sent[0].lose()
+        self.courier.answers = lambda _: 422
+        pass_time(self.clock, 200.0)
+        self.assertEqual(self.sink.status().state, "holding")
+        self.courier.answers = lambda _: 201
+        pass_time(self.clock, 700.0)
+        self.assertEqual(self.counts(), (2, 2, 0, 0))
+
     def test_members(self) -> None:
         """
         In whichever batch a reading is sent, after a lost answer too, its name is the same.

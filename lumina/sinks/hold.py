@@ -17,7 +17,6 @@ class Hold:
 
     @ivar reason: why; empty: it is not so.
     @ivar due: when the next one may be tried, in monotonic seconds.
-    @ivar since: when the present try began.
     @ivar steps: requests in it.
     """
 
@@ -27,7 +26,7 @@ class Hold:
         @param draw: a random number from 0 up to 1.
         """
         self.reason = ""
-        self.due = self.since = 0.0
+        self.due = 0.0
         self.steps = 0
         self._first = first
         self._draw = draw

@@ -153,12 +153,13 @@ class Judgement:
             return None
         first = None
         if not hold.steps:
-            hold.since = now
+            for each in lanes.suspects:
+                each.row = 0
             first = min(lanes.first_suspects(), key=lambda each: each.refused, default=None)
         if first is not None:
             parcel: Parcel | None = lanes.take(first)
         elif len(lanes.suspects) < _SUSPECTS and hold.goes_on(len(lanes.suspects)):
-            parcel = lanes.witness(now, lambda each: each.refused_at >= hold.since)
+            parcel = lanes.witness(now, lambda each: self._is_heard(each, now))
         else:
             parcel = None
         if parcel is not None:
@@ -188,8 +189,9 @@ class Judgement:
         self._lanes.put_back(parcel)
 
     def _is_heard(self, suspect: Parcel, now: float) -> bool:
-        is_again = suspect.row + suspect.heard > 1
-        return suspect.row >= _OFTEN or (is_again and now - suspect.refused_at <= _JUST_NOW)
+        needed = 1 if self.hold.reason or suspect.heard else 2
+        is_new = now - suspect.refused_at <= _JUST_NOW
+        return suspect.row >= _OFTEN or (suspect.row >= needed and is_new)
 
     def _one_alone(self, now: float) -> Device | None:
         """The device of all suspects, if nothing of it is accepted while of others something is."""

@@ -155,8 +155,12 @@ class Lanes:
         return parcel
 
     def may_be_behind(self, suspect: Parcel) -> bool:
-        """Whether a later reading of its device may have been taken: then it must not be sent again."""
-        return any(
+        """
+        Whether a later reading of its device may have been taken: then it must not be sent again.
+
+        Where the answer for both of them was lost, they were in one batch, and were taken together.
+        """
+        return not suspect.is_unsure and any(
             each.is_unsure and each.first > suspect.first and each.devices & suspect.devices
             for each in (*self._parcels, *self.suspects, *self._under_way)
         )

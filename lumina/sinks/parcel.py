@@ -23,7 +23,7 @@ class Parcel:
     @ivar sent: when it was sent last, counted in events.
     @ivar refused: when it was refused last, counted likewise.
     @ivar refused_at: the same in monotonic seconds.
-    @ivar row: how often it was refused since it began to be suspect.
+    @ivar row: how often it was refused since others were accepted, or since the present try began.
     @ivar heard: whether it is sent again after another was accepted.
     @ivar failed: when it failed last, counted in events.
     @ivar failing: since when it fails, in monotonic seconds; `None`: it does not.
