@@ -288,6 +288,18 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(found[3:], [2] * 47)
             self.assertEqual(len(device.asked), 2 + len(others))
 
+    def test_trials_that_meet(self) -> None:
+        """
+        Where a gap and registers that were all met with silence are tried again in one cycle, what the device
+        gives is read in that cycle, too.
+        """
+        plan, device = plan_of([(32, 1), (32, 2), (123, 2), (39, 1)], 209.0), Device(mute={87, 137, 32})
+        device.quiet_above = 7
+        for cycle in range(16):
+            run(plan, device, 60.0 * cycle)
+        for cycle in range(30):
+            self.assertEqual(good(run(plan, device, 960 + cycle * BAN / 3)), {39, 123})
+
     def test_hardly_anything(self) -> None:
         """
         Of a device that is silent to almost everything the one register that it has is found, by one that is

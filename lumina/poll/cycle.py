@@ -195,7 +195,9 @@ class Cycle:
             self._surprises += self._known(block)
         if apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
             self._careful = True
-            self._queue += self._split_at_gaps(block, now)
+            # What is asked alone for what it did before comes last: its silence says least.
+            left, suspects = [*self._queue, *self._split_at_gaps(block, now)], self._knowledge.suspects
+            self._queue = deque(sorted(left, key=lambda each: each.place in suspects))
         else:
             self._settle(block, now)
             self._mute.append(_Mute(block, error))
