@@ -373,7 +373,7 @@ class Jammed(Port):
             raise PortDown(self._reason)
         super()._usable(now)
 
-    def _close_wire(self) -> None:
+    def _close(self) -> None:
         pass
 
 

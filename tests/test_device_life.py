@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from lumina.bus.brevity import CHANGE_PAUSE
+from lumina.bus.link import FIRST_PAUSE, GRACE, LAST_PAUSE
 from lumina.bus.pipeline import SILENCES, UNDER_WAY
 from lumina.bus.settings import DeviceSettings
-from lumina.bus.tcp import FIRST_PAUSE, GRACE, LAST_PAUSE, Device
+from lumina.bus.tcp import Device
 from lumina.errors import (
     BadReply,
     Expired,

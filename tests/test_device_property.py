@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.bus.link import FIRST_PAUSE
 from lumina.bus.settings import DeviceSettings
-from lumina.bus.tcp import FIRST_PAUSE, Device
+from lumina.bus.tcp import Device
 from lumina.errors import LuminaError
 from lumina.interfaces import Terms
 from lumina.modbus import mbap

@@ -2,7 +2,7 @@
 
 from twisted.internet.defer import Deferred
 
-from lumina.bus.tcp import FIRST_PAUSE
+from lumina.bus.link import FIRST_PAUSE
 from lumina.errors import (
     BadReply,
     NoReply,

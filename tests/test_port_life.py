@@ -1,8 +1,12 @@
 """A port that is missing, unplugged, jammed or stopped, and what becomes of the requests on it."""
 
 from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from zope.interface import provider
 
-from lumina.bus.port import GRACE, JAM_REOPEN, JAM_TRIAL, LAST_PAUSE, SETTLING, Port
+from lumina.bus.brevity import CHANGE_PAUSE, CHANGES
+from lumina.bus.link import GRACE, LAST_PAUSE
+from lumina.bus.port import JAM_REOPEN, JAM_TRIAL, SETTLING, Port
 from lumina.bus.settings import PortSettings
 from lumina.errors import PortDown, PortLost, ShuttingDown
 from lumina.modbus.pdu import Reply
@@ -36,6 +40,25 @@ class LifeTests(PortCase):
                 self.line.unplug()
             self.clock.advance(0.1)
         self.assertLess(self.line.opened, 12)
+
+    def test_flapping_in_the_log(self) -> None:
+        """
+        A port that is lost again and again is logged a few times, then once a minute.
+        """
+        said: list[str] = []
+
+        @provider(ILogObserver)
+        def hear(event: LogEvent) -> None:
+            said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(hear)
+        self.addCleanup(globalLogPublisher.removeObserver, hear)
+        self.port()
+        for _ in range(300):
+            self.line.unplug()
+            self.clock.pump([LAST_PAUSE, SETTLING])
+        self.assertLess(len(said), CHANGES + 300 * LAST_PAUSE / CHANGE_PAUSE + 2)
+        self.assertRegex(said[-1], "bus: /dev/ttyS0: lost 1[12] times within 60 s; now: ")
 
     def test_unplugged(self) -> None:
         """

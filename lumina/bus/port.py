@@ -1,37 +1,32 @@
 """
 The life of one serial line: opened, settled, served until lost, opened again.
 
-A Port is a Bus and a Service. One worker takes its requests one at a time and
-has the Wire carry them. Whatever happens to the line, no request is lost and
-none is answered twice, and the front ends above never have to start again.
+One worker takes the requests one at a time and has the Wire carry them.
+Whatever happens to the line, no request is lost and none is answered twice,
+and the front ends above never have to start again.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from lumina.bus.carrier import Carrier
 from lumina.bus.entrance import Entrance
+from lumina.bus.link import FIRST_PAUSE, LAST_PAUSE, Link
 from lumina.bus.requests import Job, Requests
 from lumina.bus.schedule import Schedule
 from lumina.bus.settings import PortSettings
 from lumina.bus.unit import Habits
 from lumina.bus.units import Units
 from lumina.bus.wire import Wire
-from lumina.errors import PortDown, ShuttingDown
-from lumina.interfaces import Terms, Watcher
-from lumina.modbus.pdu import Reply, Request
+from lumina.errors import PortDown
+from lumina.interfaces import Watcher
 from lumina.status import PortStatus
-
-#: Pauses between attempts to open the device, in seconds: the first, doubled up to the last.
-FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 
 #: Seconds of quiet before a freshly opened line is used.
 SETTLING = 0.05
@@ -39,16 +34,11 @@ SETTLING = 0.05
 #: A jammed line is tried once in so many seconds, and opened anew after so many.
 JAM_TRIAL, JAM_REOPEN = 1.0, 10.0
 
-#: Seconds that the exchange in flight gets to finish when lumina stops.
-GRACE = 3.0
 
-_T = TypeVar("_T")
-
-
-class Port(Service):
+class Port(Link):
     """A serial line, as a Bus."""
 
-    _log = Logger()
+    _settings: PortSettings
 
     def __init__(
         self,
@@ -62,27 +52,19 @@ class Port(Service):
         """
         self._settings = settings
         self._endpoint = endpoint
-        self._reactor = reactor
         schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
-        self._units = Units(_habits(settings))
+        units = Units(_habits(settings))
         for unit, own in settings.units.items():
             if own.timeout is not None:
-                self._units.set_timeout(unit, own.timeout)
-        self._requests = Requests(settings.name, schedule, reactor, watchers, self._unsent)
-        self._carrier = Carrier(settings, self._requests, self._units, reactor)
-        self._entrance = Entrance(
-            settings, self._requests, self._units, self._carrier.recent, reactor, self._usable
-        )
+                units.set_timeout(unit, own.timeout)
+        requests = Requests(settings.name, schedule, reactor, watchers, self._unsent)
+        super().__init__(reactor, requests, units, "not opened yet")
+        self._carrier = Carrier(settings, requests, units, reactor)
+        self._entrance = Entrance(settings, requests, units, self._carrier.recent, reactor, self._usable)
         self._grouped_until = 0.0
-        self._state, self._reason = "closed", "not opened yet"
         self._wire: Wire | None = None
         self._next_trial = 0.0
         self._reopening: IDelayedCall | None = None
-        self._interruptible: Deferred[Any] | None = None
-        self._life: Deferred[None] | None = None
-
-    def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
-        return self._entrance.execute(unit, request, terms)
 
     def status(self) -> PortStatus:
         """The port as it is now; outcomes are not counted here."""
@@ -103,31 +85,8 @@ class Port(Service):
             line_errors=self._wire.line_errors() if self._wire is not None else {},
         )
 
-    def unit_states(self) -> dict[int, str]:
-        """What is made of each unit: `ok`, `missing` or `suspended`."""
-        return {view.unit: view.state for view in self._units.view(self._reactor.seconds())}
-
-    def startService(self) -> None:
-        super().startService()
-        self._entrance.shut = False
-        self._life = Deferred.fromCoroutine(self._live())
-
-    def stopService(self) -> Deferred[None]:
-        """@return: fires when the exchange in flight is over, `GRACE` seconds later at the most."""
-        super().stopService()
-        self._entrance.shut = True
-        self._requests.end_waiting(ShuttingDown("lumina is stopping"))
+    def _wind_up(self) -> None:
         self._requests.ring()
-        if self._interruptible is not None:
-            self._interruptible.cancel()
-        grace = self._reactor.callLater(GRACE, self._close_wire)
-        assert self._life is not None
-
-        def ended(_: None) -> None:
-            if grace.active():
-                grace.cancel()
-
-        return self._life.addCallback(ended)
 
     def _usable(self, now: float) -> None:
         """
@@ -135,7 +94,7 @@ class Port(Service):
         """
         jammed = self._state == "jammed" and (self._requests or now < self._next_trial)
         if self._state == "closed" or jammed:
-            raise PortDown(f"{self._settings.device}: {self._reason}")
+            raise self._down(self._reason)
 
     def _unsent(self, job: Job) -> None:
         self._units.probe_over(job.unit, self._reactor.seconds())
@@ -161,15 +120,6 @@ class Port(Service):
                 await self._unless_stopped(deferLater(self._reactor, pause))
             pause = min(2 * pause, LAST_PAUSE)
 
-    async def _unless_stopped(self, waiting: Deferred[_T]) -> _T:
-        if not self.running:
-            waiting.cancel()
-        self._interruptible = waiting
-        try:
-            return await waiting
-        finally:
-            self._interruptible = None
-
     def _open(self) -> Deferred[Wire]:
         settings = self._settings
         factory = Factory.forProtocol(
@@ -186,7 +136,7 @@ class Port(Service):
             self._jammed(error)
         else:
             self._state = "open"
-            self._say("info", f"open, {self._settings.line}")
+            self._changes.found(f"open, {self._settings.line}")
 
     async def _serve(self, wire: Wire) -> None:
         """Carry what waits, until the line is lost or lumina stops."""
@@ -251,35 +201,34 @@ class Port(Service):
         self._stop_reopening()
         self._wire = None
         if not self._entrance.shut and (self._state, self._reason) != ("closed", reason):
-            self._say("warn", reason)
+            self._changes.lost(reason)
         self._state, self._reason = "closed", reason
-        self._requests.end_waiting(PortDown(f"{self._settings.device}: {reason}"))
+        self._requests.end_waiting(self._down(reason))
 
     def _jammed(self, error: PortDown) -> None:
         if self._state != "jammed":
-            self._say("warn", str(error))
-            self._reopening = self._reactor.callLater(JAM_REOPEN, self._close_wire)
+            self._changes.lost(str(error))
+            self._reopening = self._reactor.callLater(JAM_REOPEN, self._close)
         self._state, self._reason = "jammed", str(error)
         self._next_trial = self._reactor.seconds() + JAM_TRIAL
-        self._requests.end_waiting(PortDown(f"{self._settings.device}: {error}"))
+        self._requests.end_waiting(self._down(error))
 
     def _usable_again(self) -> None:
         self._stop_reopening()
         self._state, self._reason = "open", ""
-        self._say("info", "the line is usable again")
+        self._changes.found("the line is usable again")
 
     def _stop_reopening(self) -> None:
         if self._reopening is not None and self._reopening.active():
             self._reopening.cancel()
         self._reopening = None
 
-    def _close_wire(self) -> None:
+    def _close(self) -> None:
         if self._wire is not None:
             self._wire.close()
 
-    def _say(self, level: str, sentence: str) -> None:
-        name, device = self._settings.name, self._settings.device
-        getattr(self._log, level)("{port}: {device}: {sentence}", port=name, device=device, sentence=sentence)
+    def _standing(self) -> tuple[str, str]:
+        return ("info", f"open, {self._settings.line}") if self._state == "open" else ("warn", self._reason)
 
 
 def _habits(settings: PortSettings) -> Habits:

@@ -1,53 +1,42 @@
 """
 The life of a Modbus TCP device: connected, served until lost, connected again.
 
-A Device is a Bus and a Service. However many ask, it has one connection. There
+However many ask, it has one connection. There
 is no silence to keep between frames, and no doubt about late replies:
 transaction ids tell. Whatever happens to the connection, no request is lost and
 none is answered twice, and the front ends above never have to start again.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lumina.bus.brevity import Changes
 from lumina.bus.dispatch import Dispatch
 from lumina.bus.entrance import Entrance
+from lumina.bus.link import FIRST_PAUSE, LAST_PAUSE, Link
 from lumina.bus.pipeline import Pipeline
 from lumina.bus.settings import NO_LINE, DeviceSettings
 from lumina.errors import (
     PortDown,
-    ShuttingDown,
 )
-from lumina.interfaces import Terms, Watcher
-from lumina.modbus.pdu import Reply, Request
+from lumina.interfaces import Watcher
 from lumina.status import PortStatus
 
-#: Pauses between attempts to connect, in seconds: the first, doubled up to the last.
-FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
-
-#: Seconds that exchanges under way get to finish when lumina stops.
-GRACE = 3.0
-
-_T = TypeVar("_T")
 _BROADCAST = 0
 _EXCEPTION = 0x80
 _SPEED = NO_LINE.baudrate
 
 
-class Device(Service):
+class Device(Link):
     """A Modbus TCP device, as a Bus."""
 
-    _log = Logger()
+    _settings: DeviceSettings
 
     def __init__(
         self,
@@ -61,9 +50,8 @@ class Device(Service):
         """
         self._settings = settings
         self._endpoint = endpoint
-        self._reactor = reactor
         self._dispatch = dispatch = Dispatch(settings, reactor, watchers, self._close_when_done)
-        self._requests, self._units = dispatch.requests, dispatch.units
+        super().__init__(reactor, dispatch.requests, dispatch.units, "not connected yet")
         self._entrance = Entrance(
             settings,
             dispatch.requests,
@@ -73,18 +61,11 @@ class Device(Service):
             self._usable,
             dispatch.at_once,
         )
-        self._state, self._reason = "closed", "not connected yet"
         self._hopeful = self._troubled = True
         self._last_id = 0
         self._opened = 0.0
         self._asleep: Deferred[None] | None = None
         self._idling: IDelayedCall | None = None
-        self._interruptible: Deferred[Any] | None = None
-        self._life: Deferred[None] | None = None
-        self._changes = Changes(reactor, self._say, self._standing)
-
-    def execute(self, unit: int, request: Request, terms: Terms = Terms()) -> Deferred[Reply]:  # noqa: B008
-        return self._entrance.execute(unit, request, terms)
 
     def status(self) -> PortStatus:
         """The device as it is now; outcomes are not counted here."""
@@ -103,37 +84,18 @@ class Device(Service):
             echo=False,
         )
 
-    def unit_states(self) -> dict[int, str]:
-        """What is made of each unit: `ok`, `missing` or `suspended`."""
-        return {view.unit: view.state for view in self._units.view(self._reactor.seconds())}
-
     def startService(self) -> None:
+        self._dispatch.stopping = False
         super().startService()
-        self._entrance.shut = self._dispatch.stopping = False
-        self._life = Deferred.fromCoroutine(self._live())
 
-    def stopService(self) -> Deferred[None]:
-        """@return: fires when the exchanges under way are over, `GRACE` seconds later at the most."""
-        super().stopService()
-        self._entrance.shut = self._dispatch.stopping = True
-        self._requests.end_waiting(ShuttingDown("lumina is stopping"))
-        self._changes.stop()
-        if self._interruptible is not None:
-            self._interruptible.cancel()
-        grace = self._reactor.callLater(GRACE, self._close)
+    def _wind_up(self) -> None:
+        self._dispatch.stopping = True
         self._close_when_done()
-        assert self._life is not None
-
-        def ended(_: None) -> None:
-            if grace.active():
-                grace.cancel()
-
-        return self._life.addCallback(ended)
 
     def _usable(self, now: float) -> None:
         """@raise PortDown: the device cannot be reached; while that is not known, requests may wait."""
         if self._state != "open" and not self._hopeful:
-            raise PortDown(f"{self._settings.device}: {self._reason}")
+            raise self._down(self._reason)
         if self._asleep is not None:
             asleep, self._asleep = self._asleep, None
             asleep.callback(None)
@@ -179,15 +141,6 @@ class Device(Service):
         if self._asleep is not None:
             await self._unless_stopped(self._asleep)
 
-    async def _unless_stopped(self, waiting: Deferred[_T]) -> _T:
-        if not self.running:
-            waiting.cancel()
-        self._interruptible = waiting
-        try:
-            return await waiting
-        finally:
-            self._interruptible = None
-
     def _connect(self) -> Deferred[Pipeline]:
         seconds = self._settings.connect_timeout
         factory = Factory.forProtocol(
@@ -225,7 +178,7 @@ class Device(Service):
             self._troubled = True
         self._state, self._reason = "closed", reason
         if not self._hopeful:
-            self._requests.end_waiting(PortDown(f"{self._settings.device}: {reason}"))
+            self._requests.end_waiting(self._down(reason))
 
     def _watch_idleness(self) -> None:
         if self._settings.idle is not None and self._dispatch.pipeline is not None:
@@ -261,10 +214,6 @@ class Device(Service):
 
     def _standing(self) -> tuple[str, str]:
         return ("info", "connected") if self._state == "open" else ("warn", self._reason)
-
-    def _say(self, level: str, sentence: str) -> None:
-        name, device = self._settings.name, self._settings.device
-        getattr(self._log, level)("{port}: {device}: {sentence}", port=name, device=device, sentence=sentence)
 
 
 def _why(error: Exception) -> str:
