@@ -288,6 +288,17 @@ class CycleTests(SynchronousTestCase):
             self.assertEqual(found[3:], [2] * 47)
             self.assertEqual(len(device.asked), 2 + len(others))
 
+    def test_long_requests_fall_silent(self) -> None:
+        """
+        A device that answered long requests, and comes to be silent to all of them, is read again within
+        some cycles, by short ones.
+        """
+        plan, device = plan_of([(address, 1) for address in range(0, 36, 7)], 6.0, Limits(8)), Device()
+        run(plan, device)
+        device.quiet_above = 7
+        found = [len(good(run(plan, device, 60.0 * cycle))) for cycle in range(30)]
+        self.assertEqual(found[8:], [6] * 22)
+
     def test_trials_that_meet(self) -> None:
         """
         Where a gap and registers that were all met with silence are tried again in one cycle, what the device

@@ -73,12 +73,12 @@ class Cycle:
         self._mute: list[_Mute] = []
         self._lost: list[_Mute] = []
         self._silences = self._surprises = 0
-        self._careful = self._sound = False
+        self._careful = self._sound = self._divides = False
         self._doubtful, self._strikes, self._trials = True, 0, 0
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
-        if not self._queue and self._mute:
+        if self._mute and (not self._queue or self._changed):
             self._divide_mute(now)
         if self._silences and self._dead:
             return None
@@ -167,6 +167,12 @@ class Cycle:
             return self._silences >= DOUBTFUL_STRIKES
         return self._surprises >= self._strikes or self._silences >= MOST_STRIKES
 
+    @property
+    def _changed(self) -> bool:
+        """Whether a device that once answered may have come to dislike something in each block."""
+        strange = self._silences and self._doubtful and self._knowledge.answers
+        return bool(strange and not self.answers and not self._divides)
+
     def _refused(self, block: Block, error: ExceptionReply, now: float, at: float) -> list[Reading]:
         if len(block.spans) > 1:
             cut = self._middle(block.spans)
@@ -210,6 +216,7 @@ class Cycle:
         nothing, by a few requests only, for a sign of life.
         """
         mutes, self._mute = self._mute, []
+        parts: list[Block] = []
         tried = False
         for mute in mutes:
             (block, error), helped, known = mute, self._helped(mute), self._known(mute.block)
@@ -221,8 +228,9 @@ class Cycle:
             if hopeless or not (block.spans[1:] or block.spans[0].inner):
                 self._lost.append(mute)
                 continue
-            self._queue += self._divided(mute, now)
-            tried = True
+            parts += self._divided(mute, now)
+            tried = self._divides = True
+        self._queue.extendleft(reversed(parts))
 
     def _divided(self, mute: _Mute, now: float) -> list[Block]:
         block = mute.block
