@@ -299,6 +299,17 @@ class CycleTests(SynchronousTestCase):
         found = [len(good(run(plan, device, 60.0 * cycle))) for cycle in range(30)]
         self.assertEqual(found[8:], [6] * 22)
 
+    def test_first_in_each_block_falls_silent(self) -> None:
+        """
+        A device that comes to be silent to a register in each block is read again within some cycles: not
+        always the same block is taken apart.
+        """
+        plan, device = plan_of([(0, 1), (112, 1), (113, 1)], 1.0), Device()
+        run(plan, device)
+        device.mute.update((0, 112))
+        found = [good(run(plan, device, 60.0 * cycle)) for cycle in range(30)]
+        self.assertEqual(found[8:], [{113}] * 22)
+
     def test_trials_that_meet(self) -> None:
         """
         Where a gap and registers that were all met with silence are tried again in one cycle, what the device

@@ -68,6 +68,8 @@ class Cycle:
         silent = self._knowledge.silent_cycles
         if silent and not self._knowledge.answers:  # it may dislike something in each block
             self._queue = deque(one_alone(self._blocks, silent - 1, plan.block))
+        elif silent and self._knowledge.doubtful:  # or in those that are asked first
+            self._queue.rotate(-((silent + 1) // 8))
         self._banned = round.banned
         self._splits: Splits | None = None
         self._mute: list[_Mute] = []
