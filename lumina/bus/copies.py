@@ -4,7 +4,8 @@ Units that answer more than once: pure, without clock or wire.
 A copy of a reply, some time after it, cannot be told from the reply to the
 next request of the same function. The first one is met unprepared; from then
 on no request of the function goes to the unit until its last reply is so old
-that a copy of it is not to be expected any more.
+that a copy of it is not to be expected any more. What comes twice at the same time
+is seen without that (`Unit.repeats`).
 """
 
 from collections import deque
