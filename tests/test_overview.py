@@ -56,6 +56,21 @@ class OverviewTests(SynchronousTestCase):
         statistics = self.overview.statistics("bus")[0]
         self.assertEqual((statistics.waiting, statistics.deepest), (7, 40))
 
+    def test_simulated(self) -> None:
+        """
+        A simulated unit was last seen when it last answered, if only with an exception.
+        """
+        self.overview.add_port(lambda: replace(STATUS, name="plant"), is_simulated=True)
+        of_plant = OUTCOME._replace(port="plant", sent=None, answered=0.0)
+        for unit, word in enumerate(("ok", "exception_02", "timeout", "denied"), 1):
+            self.overview.outcome(of_plant._replace(unit=unit, word=word))
+        self.overview.outcome(of_plant._replace(unit=0))
+        self.clock.advance(3.0)
+        self.assertEqual(
+            {each.unit: each.seen for each in self.overview.units("plant")},
+            {0: None, 1: 3.0, 2: 3.0, 3: None, 4: None},
+        )
+
     def test_units(self) -> None:
         """
         Units are shown by port and number, with what their port makes of them.

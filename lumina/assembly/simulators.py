@@ -38,7 +38,7 @@ def add(parts: Parts, simulators: Mapping[str, Simulator]) -> None:
     for name, simulator in simulators.items():
         try:
             made = parts.buses[name] = _simulated(parts, name, simulator)
-            parts.overview.add_port(made.status)
+            parts.overview.add_port(made.status, is_simulated=True)
         except ConfigError as error:
             raise StartRefused(f"lumina: simulators.{name}: {error}") from error
 

@@ -45,16 +45,20 @@ class LiveOverview:
         self._devices = DeviceStates(lambda: 0.0, lambda: 0.0)
 
     def add_port(
-        self, status: Callable[[], PortStatus], states: Callable[[], Mapping[int, str]] = dict
+        self,
+        status: Callable[[], PortStatus],
+        states: Callable[[], Mapping[int, str]] = dict,
+        is_simulated: bool = False,
     ) -> None:
         """
         Show one more port.
 
         @param status: its state now, without counts.
         @param states: what it makes now of units of which it makes anything.
+        @param is_simulated: whether its units are simulated, and publish no exchanges.
         """
         name = status().name
-        self._ports[name] = _Port(status, states, PortTally(name, self._seconds()))
+        self._ports[name] = _Port(status, states, PortTally(name, self._seconds(), is_simulated))
 
     def show_devices(self, states: DeviceStates) -> None:
         """Show what is polled."""

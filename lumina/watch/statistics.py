@@ -83,7 +83,9 @@ class Tally:
     @ivar error: the last word of a request that failed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_simulated: bool = False) -> None:
+        """@param is_simulated: whether replies are no exchanges on a wire, and only outcomes tell of them."""
+        self._is_simulated = is_simulated
         self.seen: float | None = None
         self.error = ""
         self.words: Counter[str] = Counter()
@@ -103,6 +105,8 @@ class Tally:
         if outcome.age is not None:
             self._remembered += 1
             self._oldest = max(self._oldest, outcome.age)
+        if self._is_simulated and (word == "ok" or word.startswith(_EXCEPTION)) and outcome.unit:
+            self.seen = outcome.answered  # unit 0 is nobody: none answers a broadcast
         if word in ("ok", "cancelled"):
             return
         self.error = word
@@ -208,9 +212,13 @@ class Use:
 class PortTally:
     """What is counted of one port."""
 
-    def __init__(self, port: str, since: float) -> None:
-        """@param since: when the counting begins, in monotonic seconds."""
+    def __init__(self, port: str, since: float, is_simulated: bool = False) -> None:
+        """
+        @param since: when the counting begins, in monotonic seconds.
+        @param is_simulated: whether its units are simulated, with no wire to them.
+        """
         self._port = port
+        self._is_simulated = is_simulated
         self._since = since
         self._use = Use(since)
         self._units: dict[int, Tally] = {}
@@ -265,7 +273,7 @@ class PortTally:
             unit = _NO_UNIT  # it was refused, and any number of such numbers shall not cost memory
         tally = self._units.get(unit)
         if tally is None:
-            tally = self._units[unit] = Tally()
+            tally = self._units[unit] = Tally(self._is_simulated)
         return tally
 
 
