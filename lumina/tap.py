@@ -48,9 +48,6 @@ EXAMPLE = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
 #: The same question by Modbus TCP.
 MODBUS_EXAMPLE = "mbpoll -m tcp -p 5020 -a 1 -0 -r 0 -c 2 -1 127.0.0.1"
 
-#: Seconds that a serial master's request may wait for its turn on another bus.
-MASTER_PATIENCE = 1.0
-
 #: Files that may be open: each client is one, and the usual limit is 1024.
 FILES = 65536
 

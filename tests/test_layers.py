@@ -47,7 +47,6 @@ PLANNING = {
     "poll.costs",
     "poll.cycle",
     "poll.gates",
-    "poll.guess",
     "poll.knowledge",
     "poll.limits",
     "poll.plan",

@@ -21,16 +21,10 @@ from lumina.bus.dispatch import Dispatch
 from lumina.bus.entrance import Entrance
 from lumina.bus.link import FIRST_PAUSE, LAST_PAUSE, Link
 from lumina.bus.pipeline import Pipeline
-from lumina.bus.settings import NO_LINE, DeviceSettings
-from lumina.errors import (
-    PortDown,
-)
+from lumina.bus.settings import DeviceSettings
+from lumina.errors import PortDown
 from lumina.interfaces import Watcher
 from lumina.status import PortStatus
-
-_BROADCAST = 0
-_EXCEPTION = 0x80
-_SPEED = NO_LINE.baudrate
 
 
 class Device(Link):

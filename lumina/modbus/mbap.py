@@ -16,9 +16,6 @@ from lumina.modbus.request import MAX_PDU
 #: Bytes of the header, the unit id included.
 HEADER = 7
 
-#: Bytes of the longest ADU.
-MAX_ADU = HEADER + MAX_PDU
-
 _HEADER = struct.Struct(">HHHB")
 _SHORTEST, _LONGEST = 2, MAX_PDU + 1  # the unit id is counted
 
