@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from lumina.modbus.pdu import KINDS, Opaque, Request
+from lumina.modbus.pdu import BROADCAST, KINDS, Opaque, Request
 from lumina.modbus.reach import Reach, reaches
 from lumina.terms import Asker
 
 READ, WRITE, ALL = "read", "write", "all"
-
-BROADCAST = 0
 
 #: Decisions that are remembered for all who have the same rules, on all buses.
 _REMEMBERED = 1000

@@ -24,11 +24,9 @@ from lumina.bus.wire import Wire
 from lumina.errors import Cancelled, Expired, LuminaError, PortDown
 from lumina.frontends.text import TextConnection, TextFactory
 from lumina.interfaces import Terms
-from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.pdu import EXCEPTION, Reply, Request
 from lumina.modbus.rtu import Line, encode
 from lumina.modbus.transaction import Transaction, _size
-
-_EXCEPTION = 0x80
 
 
 def rebuilt(*kinds: type) -> Callable[[Port], Port]:
@@ -94,7 +92,7 @@ class AnyFunction(Transaction):
     """It does not matter with which function."""
 
     def _frame(self, frame: bytes) -> tuple[int, bytes | None]:
-        if not frame[1] & _EXCEPTION:
+        if not frame[1] & EXCEPTION:
             frame = encode(frame[0], bytes([self.request.function]) + frame[2:-2])
         return super()._frame(frame)
 
@@ -141,7 +139,7 @@ class SlowExceptions(Transaction):
         self.incoming += data
         whole = bytes(self.incoming)
         del self.incoming[:]
-        if len(whole) < 2 or whole[1] & _EXCEPTION:
+        if len(whole) < 2 or whole[1] & EXCEPTION:
             self.incoming += whole
             return None
         return super().received(whole)

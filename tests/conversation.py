@@ -21,7 +21,14 @@ from lumina.bus.settings import PortSettings, UnitSettings
 from lumina.bus.wire import PATIENCE
 from lumina.errors import LuminaError
 from lumina.interfaces import Outcome, Priority, Terms
-from lumina.modbus.pdu import ReadHoldingRegisters, ReadInputRegisters, Reply, Request, WriteRegister
+from lumina.modbus.pdu import (
+    BROADCAST,
+    ReadHoldingRegisters,
+    ReadInputRegisters,
+    Reply,
+    Request,
+    WriteRegister,
+)
 from lumina.modbus.rtu import Line, encode
 from lumina.testing import FakeWatcher, pass_time
 from tests.oracle import Fate, Heard, Units
@@ -36,7 +43,6 @@ SLOW_UNIT, SLOW_GAP = 3, 0.04
 #: A moment, where two things happen at the same time.
 _SAME = 1e-6
 
-_BROADCAST = 0
 _KINDS: dict[str, type[ReadHoldingRegisters] | type[ReadInputRegisters]] = {
     "holding": ReadHoldingRegisters,
     "input": ReadInputRegisters,
@@ -127,7 +133,7 @@ class Asked:
 
     def concerns(self, unit: int) -> bool:
         """Whether it is for this unit, or for every one."""
-        return self.ask.unit in (_BROADCAST, unit)
+        return self.ask.unit in (BROADCAST, unit)
 
 
 class Conversation:
@@ -269,7 +275,7 @@ class Judgement:
             cut = heard.broken and heard.quiet < SLACK - _SAME
             require(not cut, "sent into another's reply", heard)
         for before, after in pairwise(self._line.heard):
-            if before.unit == _BROADCAST:
+            if before.unit == BROADCAST:
                 since = after.began - before.ended
                 require(since > TURNAROUND - _SAME, "sent while all are busy with a broadcast", before, after)
 

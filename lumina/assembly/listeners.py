@@ -23,6 +23,7 @@ from lumina.frontends.serving import Route, Serving
 from lumina.frontends.slave import Slave
 from lumina.frontends.text import TextFactory
 from lumina.interfaces import Asker, Bus, Priority, Site, Terms
+from lumina.modbus.pdu import BROADCAST
 from lumina.services import Candid, Farewell, Listener
 from lumina.simulator.bank import Bank
 from lumina.simulator.faults import Faults
@@ -32,9 +33,6 @@ MASTER_PATIENCE = 1.0
 
 #: The unit id of a server itself; the specification has it answer 0 as well (Messaging Guide V1.0b, 4.4.1.2).
 ITSELF = 255
-
-#: The unit id of all units; those on a serial line obey, and none answers (Serial Line V1.02, 2.1).
-BROADCAST = 0
 
 RTU_TCP = "rtu-tcp"
 

@@ -28,10 +28,8 @@ from lumina.errors import (
     PortLost,
     Sent,
 )
-from lumina.modbus.pdu import ReadHoldingRegisters, Reply, Request
+from lumina.modbus.pdu import BROADCAST, EXCEPTION, ReadHoldingRegisters, Reply, Request
 from lumina.modbus.transaction import Transaction
-
-_BROADCAST = 0
 
 #: What settles whether a line echoes: its own bytes come back, or they do not.
 _QUESTION = ReadHoldingRegisters(0, 1)
@@ -128,7 +126,7 @@ class Carrier:
     async def _attempt(self, wire: Wire, party: Sequence[Job], gap: float) -> Reply | LuminaError:
         """@param gap: seconds of silence that it has cost; they count as bus time."""
         job, began = party[0], self._clock.seconds()
-        broadcast = job.unit == _BROADCAST
+        broadcast = job.unit == BROADCAST
         stated = max(each.timeout for each in party)
         wait = self._settings.turnaround
         if not broadcast:
@@ -289,7 +287,7 @@ class Carrier:
             return no_reply(job, waited)
         if error is not None:
             return error
-        if pdu and pdu[0] & 0x80:
+        if pdu and pdu[0] & EXCEPTION:
             return ExceptionReply(job.request.function, pdu[1])
         reply = Reply(job.request, pdu, exchange.sent, exchange.last or exchange.ended)
         if job.key is not None and not self._requests.changing(job.unit):

@@ -24,10 +24,8 @@ from lumina.bus.unit import Habits
 from lumina.bus.units import Units
 from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply, PortLost, Sent
 from lumina.interfaces import Exchange, Watcher
-from lumina.modbus.pdu import Reply
+from lumina.modbus.pdu import BROADCAST, EXCEPTION, Reply
 
-_BROADCAST = 0
-_EXCEPTION = 0x80
 _SPEED = NO_LINE.baudrate
 
 # What Exchange() and Reply() do in several times the time, for each request.
@@ -109,7 +107,7 @@ class Dispatch:
             self._crowded = bool(self._waiting)
         if job.barrier:
             self.recent.forget(job.unit)
-        if job.unit != _BROADCAST:
+        if job.unit != BROADCAST:
             self._learn(flight, error, now)
         if error is not None:
             self._failed(flight, error)
@@ -136,7 +134,7 @@ class Dispatch:
         flights = self.pipeline.flights
         return not flights or not any(
             (job.barrier or flight.party[0].barrier)
-            and (job.unit == flight.unit or _BROADCAST in (job.unit, flight.unit))
+            and (job.unit == flight.unit or BROADCAST in (job.unit, flight.unit))
             for flight in flights.values()
         )
 
@@ -154,7 +152,7 @@ class Dispatch:
             self.requests.begun(each, now)
             if each.timeout < wait:
                 flight.leaving += (self._clock.callLater(each.timeout, self._leave_alone, each),)
-        if job.unit == _BROADCAST:
+        if job.unit == BROADCAST:
             pipeline.broadcast(flight)
         else:
             pipeline.send(flight)
@@ -223,7 +221,7 @@ class Dispatch:
         follow(self._settings.name, units, self.requests, unit, suspended, now)
 
     def _result(self, flight: Flight, pdu: bytes, now: float) -> Reply | LuminaError:
-        if pdu and pdu[0] & _EXCEPTION:
+        if pdu and pdu[0] & EXCEPTION:
             return ExceptionReply(flight.request.function, pdu[1])
         job, reply = flight.party[0], _reply((flight.request, pdu, flight.sent, now))
         if self.recent.max_age and job.key is not None and not self.requests.changing(job.unit):

@@ -11,9 +11,8 @@ from lumina.bus.settings import BusSettings
 from lumina.bus.units import Units
 from lumina.errors import BadRequest, Denied, NotSent, ShuttingDown, Suspended
 from lumina.interfaces import Priority, Terms
-from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.pdu import BROADCAST, Reply, Request
 
-_BROADCAST = 0
 _LAST_UNIT = 255
 _SHARED_FUNCTIONS = range(1, 5)
 
@@ -95,7 +94,7 @@ class Entrance:
         lowest, highest = self._settings.baudrates
         if terms.baudrate is not None and not lowest <= terms.baudrate <= highest:
             raise BadRequest(f"baudrate {terms.baudrate} is not within {lowest} to {highest}")
-        if unit == _BROADCAST:
+        if unit == BROADCAST:
             if not request.writes:
                 raise BadRequest(f"function {request.function:02X} to unit 0: only writes can be broadcast")
             if not self._settings.broadcast:

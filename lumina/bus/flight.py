@@ -6,9 +6,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from lumina.bus.requests import Job
 from lumina.errors import BadReply
-from lumina.modbus.pdu import Request
-
-_EXCEPTION = 0x80
+from lumina.modbus.pdu import EXCEPTION, Request
 
 
 @dataclass(eq=False, slots=True)
@@ -44,7 +42,7 @@ class Flight:
         """Why a message with the right transaction id is not the reply; empty: it is."""
         if unit != self.unit:
             return f"unit {unit} replied instead of unit {self.unit}"
-        if pdu[0] == self.request.function | _EXCEPTION and len(pdu) == 2:
+        if pdu[0] == self.request.function | EXCEPTION and len(pdu) == 2:
             return ""
         try:
             self.request.check(pdu)

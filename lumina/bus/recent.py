@@ -2,12 +2,10 @@
 
 from collections.abc import Hashable
 
-from lumina.modbus.pdu import Reply
+from lumina.modbus.pdu import BROADCAST, Reply
 
 #: More than this many are not kept; the oldest go first.
 LIMIT = 1000
-
-_EVERY_UNIT = 0
 
 
 class Recent:
@@ -35,7 +33,7 @@ class Recent:
 
     def forget(self, unit: int) -> None:
         """Something may have changed in a unit; in every unit if it is 0, a broadcast."""
-        if unit == _EVERY_UNIT:
+        if unit == BROADCAST:
             self._replies.clear()
         for known in [known for known in self._replies if known[0] == unit]:
             del self._replies[known]

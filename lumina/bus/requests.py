@@ -19,10 +19,8 @@ from twisted.logger import Logger
 from lumina.bus.schedule import Schedule
 from lumina.errors import Cancelled, Expired, LuminaError, NotSent
 from lumina.interfaces import Exchange, Outcome, Terms, Watcher
-from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.pdu import BROADCAST, Reply, Request
 from lumina.modbus.rtu import Line
-
-_BROADCAST = 0
 
 _outcome = partial(tuple.__new__, Outcome)  # Outcome() takes several times as long, for each request
 
@@ -133,7 +131,7 @@ class Requests:
 
     def changing(self, unit: int) -> bool:
         """Whether something that may change what this unit says was asked, and is not over."""
-        return bool(self._barriers.get(unit) or self._barriers.get(_BROADCAST))
+        return bool(self._barriers.get(unit) or self._barriers.get(BROADCAST))
 
     def enter(self, job: Job) -> None:
         """

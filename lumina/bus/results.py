@@ -8,11 +8,9 @@ from lumina.bus.requests import Job, Requests
 from lumina.bus.units import Units
 from lumina.errors import ExceptionReply, LuminaError, NoReply, Sent, Suspended
 from lumina.interfaces import Exchange
-from lumina.modbus.pdu import Reply
+from lumina.modbus.pdu import EXCEPTION, Reply
 
 _log = Logger()
-
-_EXCEPTION = 0x80
 
 
 def verdict_of(pdu: bytes, error: Sent | None) -> str:
@@ -21,7 +19,7 @@ def verdict_of(pdu: bytes, error: Sent | None) -> str:
         return error.word
     if not pdu:
         return "sent"
-    return ExceptionReply(pdu[0] & 0x7F, pdu[1]).word if pdu[0] & _EXCEPTION else "ok"
+    return ExceptionReply(pdu[0] & 0x7F, pdu[1]).word if pdu[0] & EXCEPTION else "ok"
 
 
 def no_reply(job: Job, waited: float) -> NoReply:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from math import inf
 from typing import Generic
 
-from lumina.bus.turns import BROADCAST, Job, Turns, always, first_of
+from lumina.bus.turns import Job, Turns, always, first_of
 from lumina.errors import QueueFull
+from lumina.modbus.pdu import BROADCAST
 
 #: The classes, in the order in which they go.
 HIGH, NORMAL, LOW = PRIORITIES = (0, 1, 2)

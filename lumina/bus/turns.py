@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from operator import attrgetter
 from typing import Generic, Protocol, TypeVar
 
-#: The unit number that means every unit.
-BROADCAST = 0
+from lumina.modbus.pdu import BROADCAST
 
 
 class Entry(Protocol):

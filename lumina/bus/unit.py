@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from lumina.errors import BadReply
-from lumina.modbus.pdu import Opaque, Request
+from lumina.modbus.pdu import EXCEPTION, Opaque, Request
 
 #: Kinds of requests whose reply times are learnt apart.
 READS, WRITES, OTHERS = "reads", "writes", "others"
@@ -25,7 +25,7 @@ FIRST_PAUSE = 1.0
 
 _ANSWERED = 256
 _OWED = 64
-_FUNCTION, _EXCEPTION = 0x7F, 0x80
+_FUNCTION = 0x7F
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Owed:
         """Whether this may be it: an exception, or a reply that is sound in all that the request implies."""
         if pdu[0] & _FUNCTION != self.function:
             return False
-        if not pdu[0] & _EXCEPTION:
+        if not pdu[0] & EXCEPTION:
             try:
                 self.request.check(pdu)
             except BadReply:

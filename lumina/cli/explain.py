@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from lumina.access import BROADCAST, Decision, View, doing
+from lumina.access import Decision, View, doing
 from lumina.cli.question import Question, parse
 from lumina.cli.rules import access_of, reached, shut
 from lumina.config.settings import Config
 from lumina.interfaces import Asker
+from lumina.modbus.pdu import BROADCAST
 from lumina.modbus.reach import COIL
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 
-from lumina.access import ALL, BROADCAST, READ, WRITE, Network, Rule
+from lumina.access import ALL, READ, WRITE, Network, Rule
 from lumina.cli.hidden import decides_unknown, hides
 from lumina.cli.rules import WITHOUT_ADDRESSES, opened, reached, span, spans, words
 from lumina.config.listeners import Listener
 from lumina.config.routes import LAST
 from lumina.config.settings import Config
+from lumina.modbus.pdu import BROADCAST
 from lumina.modbus.reach import COIL, TOUCHED
 
 _EVERY_UNIT = frozenset(range(LAST + 1))

@@ -27,9 +27,7 @@ from lumina.frontends.stream import FramedConnection
 from lumina.frontends.underway import Slot, UnderWay
 from lumina.interfaces import Priority, Site, Terms
 from lumina.modbus import pdu
-from lumina.modbus.pdu import Reply, Request
-
-_BROADCAST = 0
+from lumina.modbus.pdu import BROADCAST, Reply, Request
 
 #: Before a client has sent anything.
 _NOT_YET = Terms()
@@ -120,7 +118,7 @@ class GatewayConnection(FramedConnection):
     def _ask_with_care(self, transaction: int, unit: int, body: bytes) -> None:
         if not self._framing.pipelines:
             self._withdraw()
-        fate = self._faults.meet(unit, body) if self._faults is not None and unit != _BROADCAST else None
+        fate = self._faults.meet(unit, body) if self._faults is not None and unit != BROADCAST else None
         slot = Slot(transaction, unit, body, fate)
         route = self._routes[unit]
         if route is None:
@@ -147,7 +145,7 @@ class GatewayConnection(FramedConnection):
             return
         self._under_way.enter(slot, bus)
         asked = bus.execute(target, request, self._own_terms(str(transaction)))
-        if unit == _BROADCAST:
+        if unit == BROADCAST:
             self._to_all.add(asked)
         self._await(asked, slot, request)
 
@@ -195,7 +193,7 @@ class GatewayConnection(FramedConnection):
     def _deliver(self, slot: Slot, answer: bytes) -> None:
         """@param answer: a PDU; empty for silence."""
         fate = slot.fate
-        if slot.unit == _BROADCAST and self._serving.is_silent_to_all:
+        if slot.unit == BROADCAST and self._serving.is_silent_to_all:
             return
         if fate is None:
             if answer:

@@ -12,12 +12,10 @@ from lumina.frontends.mischief import Fate
 from lumina.frontends.priorities import Priorities
 from lumina.interfaces import Ask, Bus, Prompt, Terms
 from lumina.modbus import pdu
-from lumina.modbus.pdu import Request
+from lumina.modbus.pdu import BROADCAST, Request
 
 #: Where a unit id leads: a bus, and the unit there; 0 is broadcast.
 Route = tuple[Bus, int]
-
-_BROADCAST = 0
 
 #: Different requests that are kept, so that they are not read anew.
 KEPT = 2048
@@ -69,9 +67,9 @@ class Serving:
         """The routes on which an answer is there at once, and nothing else has to be minded."""
         prompt: list[tuple[Prompt, int] | None] = [None] * len(self.routes)
         for unit, route in enumerate(self.routes):
-            if route is None or route[1] == _BROADCAST or self.faults is not None:
+            if route is None or route[1] == BROADCAST or self.faults is not None:
                 continue
-            if unit == _BROADCAST and self.is_silent_to_all:
+            if unit == BROADCAST and self.is_silent_to_all:
                 continue
             ask = getattr(route[0], "prompt", None)
             prompt[unit] = ask and (ask, route[1])

@@ -27,10 +27,7 @@ from lumina.frontends.listening import listening
 from lumina.frontends.mischief import Encode, Fate, Mischief
 from lumina.interfaces import Bus, Terms
 from lumina.modbus import pdu, rtu
-from lumina.modbus.pdu import Reply, Request
-
-_BROADCAST = 0
-_EXCEPTION = 0x80
+from lumina.modbus.pdu import BROADCAST, EXCEPTION, Reply, Request
 
 
 class Faults(Protocol):
@@ -166,9 +163,9 @@ class Slave(protocol.Protocol):
             return
         self._give_up()
         unit, body = frame[0], frame[1:-2]
-        if self._units is not None and unit not in (*self._units, _BROADCAST):
+        if self._units is not None and unit not in (*self._units, BROADCAST):
             return
-        fate = self._faults.meet(unit, body) if unit != _BROADCAST else _NoFault()
+        fate = self._faults.meet(unit, body) if unit != BROADCAST else _NoFault()
         due = self._clock.seconds() + self._turnaround
         try:
             request = pdu.parse(body)
@@ -179,7 +176,7 @@ class Slave(protocol.Protocol):
             self._ask(unit, request, fate, due)
 
     def _ask(self, unit: int, request: Request, fate: Fate, due: float) -> None:
-        if unit == _BROADCAST and not request.writes:
+        if unit == BROADCAST and not request.writes:
             return
         if fate.deaf or fate.exception is not None:
             refused = ExceptionReply(request.function, fate.exception or LuminaError.code)
@@ -188,7 +185,7 @@ class Slave(protocol.Protocol):
         terms = replace(self._terms, id=str(next(self._numbers)))
         asked = self._bus.execute(unit, request, terms).addCallbacks(_pdu, self._refusal, (), {}, (request,))
         answered = asked.addCallback(self._answer, unit, fate, due, self._turn)
-        if unit != _BROADCAST:
+        if unit != BROADCAST:
             self._asked = answered
 
     def _refusal(self, failure: Failure, request: Request) -> bytes:
@@ -204,7 +201,7 @@ class Slave(protocol.Protocol):
         return ExceptionReply(request.function, LuminaError.code).pdu
 
     def _answer(self, body: bytes, unit: int, fate: Fate, due: float, turn: int) -> None:
-        if turn == self._turn and unit != _BROADCAST and body:
+        if turn == self._turn and unit != BROADCAST and body:
             delay = max(0.0, due - self._clock.seconds())
             self._reply = self._clock.callLater(delay, self._send, unit, body, fate)
 
@@ -266,7 +263,7 @@ def _is_request(frame: bytes) -> bool:
     Whether it may be one, as far as its length tells. A request of the wrong
     length still is, as long as it has not that of a reply.
     """
-    if frame[1] >= _EXCEPTION:
+    if frame[1] >= EXCEPTION:
         return False
     came = len(frame) - 3
     return came == pdu.request_size(frame[1:]) or came != pdu.reply_size(frame[1:])

@@ -43,10 +43,12 @@ from lumina.modbus.registers import (
     WriteRegister,
     WriteRegisters,
 )
-from lumina.modbus.request import MAX_PDU, Opaque, Request
-from lumina.modbus.sizes import reply_size, request_size
+from lumina.modbus.request import BROADCAST, MAX_PDU, Opaque, Request
+from lumina.modbus.sizes import EXCEPTION, reply_size, request_size
 
 __all__ = [
+    "BROADCAST",
+    "EXCEPTION",
     "KINDS",
     "MAX_FIFO",
     "MAX_PDU",

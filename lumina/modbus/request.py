@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from lumina.errors import BadReply, BadRequest, LuminaError
-from lumina.modbus.sizes import request_size
+from lumina.modbus.sizes import EXCEPTION, request_size
 
 MAX_PDU = 253
 LAST_ADDRESS = 0xFFFF
 
+#: The unit id that is all units: each obeys what is sent to it, and none answers (Serial Line V1.02, 2.1).
+BROADCAST = 0
+
 ILLEGAL_FUNCTION = 0x01
 ILLEGAL_ADDRESS = 0x02
 
-_EXCEPTION = 0x80
 _ECHOED = frozenset((0x05, 0x06, 0x08, 0x15, 0x16))
 
 
@@ -118,7 +120,7 @@ class Opaque(Request):
 
     def __post_init__(self) -> None:
         function = self.pdu[0] if self.pdu else 0
-        if not 0 < function < _EXCEPTION:
+        if not 0 < function < EXCEPTION:
             raise refusal(f"function: {function:02X} is not within 01 to 7F", ILLEGAL_FUNCTION)
         within("length", len(self.pdu), 1, MAX_PDU)
         object.__setattr__(self, "function", function)

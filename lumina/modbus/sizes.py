@@ -6,6 +6,9 @@ the PDU must have for all that these say, so that `len(head) >= size` means
 that it is whole. Bytes behind the PDU do no harm.
 """
 
+#: What an exception reply has added to the function code (Application Protocol V1.1b3, 7).
+EXCEPTION = 0x80
+
 # The bytes up to and with the byte count, and where that stands; 0: there is none.
 _REQUESTS = {
     **dict.fromkeys((0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x08), (5, 0)),
@@ -25,7 +28,6 @@ _REPLIES = {
 _FIFO = 0x18
 _ENCAPSULATED = 0x2B
 _IDENTIFICATION = 0x0E
-_EXCEPTION = 0x80
 
 
 def request_size(head: bytes) -> int | None:
@@ -47,7 +49,7 @@ def reply_size(head: bytes) -> int | None:
     """
     if not head:
         return 1
-    if head[0] >= _EXCEPTION:
+    if head[0] >= EXCEPTION:
         return 2
     if head[0] == _FIFO:
         return 3 + int.from_bytes(head[1:3], "big") if len(head) > 2 else 3

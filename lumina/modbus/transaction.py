@@ -12,7 +12,7 @@ beginning of a frame are waited for until the line is quiet.
 
 from lumina.errors import BadReply, NoReply, Sent
 from lumina.modbus import pdu, rtu
-from lumina.modbus.pdu import Opaque, Request
+from lumina.modbus.pdu import EXCEPTION, Opaque, Request
 
 #: Bytes without meaning that are kept for the record, the last ones.
 _KEPT = 1024
@@ -21,7 +21,6 @@ _KEPT = 1024
 _FOREIGN = 64
 
 _LAST_UNIT = 247
-_EXCEPTION = 0x80
 
 
 class Transaction:
@@ -153,7 +152,7 @@ class Transaction:
             self._complaint = f"unit {unit} replied instead of unit {self.unit}: {frame.hex(' ').upper()}"
         else:
             try:
-                if body[0] != self.request.function | _EXCEPTION:
+                if body[0] != self.request.function | EXCEPTION:
                     self.request.check(body)
             except BadReply as error:
                 self._complaint = str(error)
@@ -199,7 +198,7 @@ class Transaction:
     def _expected(self, size: int, rest: bytes) -> bool:
         """Whether a frame of this size can be the reply, its CRC aside."""
         length = self.request.reply_length
-        return bool(rest[1] & _EXCEPTION) or length is None or size == length + 3
+        return bool(rest[1] & EXCEPTION) or length is None or size == length + 3
 
     def _excerpt(self) -> str:
         shown = bytes(self.incoming[:32]).hex(" ").upper()
@@ -257,7 +256,7 @@ def _end(rest: bytes) -> int:
     @return: where the reply ends of which only silence tells the end, 0 if it
         is none. Zeros behind a sound frame leave its CRC sound: they are noise.
     """
-    if not rtu.MIN_FRAME <= len(rest) <= rtu.MAX_FRAME or rest[1] & _EXCEPTION or not rtu.fits(rest):
+    if not rtu.MIN_FRAME <= len(rest) <= rtu.MAX_FRAME or rest[1] & EXCEPTION or not rtu.fits(rest):
         return 0
     end = len(rest)
     while rtu.fits(rest[: end - 1]):

@@ -14,13 +14,12 @@ from twisted.logger import Logger
 
 from lumina.errors import LuminaError, NoReply
 from lumina.interfaces import Ask, Listening, Outcome, Terms, Watcher
-from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.pdu import BROADCAST, Reply, Request
 from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
 from lumina.simulator.unit import Unit
 from lumina.status import PortStatus
 
-_BROADCAST = 0
 _DEFAULT_TERMS = Terms()
 
 _outcome = partial(tuple.__new__, Outcome)  # Outcome() looks at its arguments, which takes twice as long
@@ -153,7 +152,7 @@ class Bank:
     def _elsewhere(self, unit: int, request: Request, terms: Terms, now: float) -> Deferred[Reply]:
         """What becomes of a request to all, or to nobody."""
         self._traffic.messages += 1
-        if unit != _BROADCAST:
+        if unit != BROADCAST:
             there = ", ".join(map(str, sorted(self._units)))
             silence = NoReply(f"there is no unit {unit}; the simulator has {there or 'none'}")
             self._failed(unit, request, terms, now, silence)

@@ -7,6 +7,7 @@ from random import Random
 from typing import Literal
 
 from lumina.modbus import rtu
+from lumina.modbus.pdu import EXCEPTION
 
 #: Seconds, from and to: a value between them is drawn each time.
 Span = tuple[float, float]
@@ -14,7 +15,6 @@ Span = tuple[float, float]
 #: The very bytes, or how many are drawn.
 Noise = bytes | int
 
-_EXCEPTION = 0x80
 _NONE: Span = (0.0, 0.0)
 
 
@@ -112,8 +112,8 @@ class Fate:
 
     def _recalled(self, unit: int, pdu: bytes) -> bytes:
         """The answer, or the stale one in its place; this one is remembered for the next."""
-        function = pdu[0] & ~_EXCEPTION
-        wanted = function | _EXCEPTION if self._effect.stale == "exception" else function
+        function = pdu[0] & ~EXCEPTION
+        wanted = function | EXCEPTION if self._effect.stale == "exception" else function
         recalled = self._memory.get((unit, wanted), pdu) if self._effect.stale else pdu
         self._memory[unit, pdu[0]] = pdu
         return recalled
@@ -123,7 +123,7 @@ class Fate:
         if effect.count is not None:
             pdu = _with_count(pdu, effect.count)
         if effect.as_function is not None:
-            pdu = bytes((pdu[0] & _EXCEPTION | effect.as_function,)) + pdu[1:]
+            pdu = bytes((pdu[0] & EXCEPTION | effect.as_function,)) + pdu[1:]
         frame = encode(unit if effect.as_unit is None else effect.as_unit, pdu)
         if effect.bad_crc:
             frame = frame[:-1] + bytes((frame[-1] ^ 0xFF,))

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from lumina.errors import Denied
 from lumina.interfaces import Exchange, Outcome
-from lumina.modbus.pdu import Diagnostics, MaskWriteRegister, Request, WriteFileRecord
+from lumina.modbus.pdu import BROADCAST, Diagnostics, MaskWriteRegister, Request, WriteFileRecord
 from lumina.modbus.reach import Reach, reaches
 
 #: Bytes of a file, and how many full ones are kept beside it.
@@ -27,8 +27,6 @@ SIZE, KEPT = 10_000_000, 9
 
 #: The same of the files of what was denied.
 KEPT_DENIED = 4
-
-_BROADCAST = 0
 
 _MODE = 0o640
 
@@ -46,7 +44,7 @@ class AuditLog:
         self._wall = wall
 
     def outcome(self, outcome: Outcome) -> None:
-        if outcome.request.writes or outcome.unit == _BROADCAST:
+        if outcome.request.writes or outcome.unit == BROADCAST:
             file = self._denied if outcome.word == Denied.word else self._file
             file.write(json.dumps(entry(outcome, self._wall())))
 
