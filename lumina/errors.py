@@ -11,6 +11,9 @@ code that a Modbus client is answered with (Application Protocol V1.1b3, 7).
 
 from typing import ClassVar
 
+#: What the word of each `ExceptionReply` begins with; the code follows, in hexadecimal.
+EXCEPTION_WORD = "exception_"
+
 
 class LuminaError(Exception):
     """A fault in lumina itself, unless a subclass says better."""
@@ -149,7 +152,7 @@ class ExceptionReply(LuminaError):
         super().__init__(f"function {function:02X} was refused with exception {code:02X}, {meaning}")
         self.function = function
         self.code = code
-        self.word = f"exception_{code:02X}"
+        self.word = f"{EXCEPTION_WORD}{code:02X}"
 
     @property
     def pdu(self) -> bytes:

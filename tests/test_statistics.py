@@ -1,17 +1,14 @@
 """What is counted of ports and units, and what the times amount to."""
 
-from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.interfaces import Exchange, Outcome, Terms
 from lumina.modbus import rtu
 from lumina.modbus.pdu import Opaque, ReadHoldingRegisters, WriteRegister
 from lumina.status import PortStatistics, PortStatus, Times, UnitStatistics
-from lumina.watch.statistics import Distribution, PortTally
+from lumina.watch.statistics import PortTally
 
 STATUS = PortStatus("bus", "/dev/ttyS0", (), "9600 8N1", "idle")
 READ, WRITE = ReadHoldingRegisters(0, 1), WriteRegister(0, 1)
@@ -317,40 +314,3 @@ class UseTests(Case):
         """
         self.carried(EXCHANGE._replace(stale=10**6))
         self.assertEqual((self.port().busy, self.port().busy_lately), (1.0, 1.0))
-
-
-class DistributionTests(SynchronousTestCase):
-    @given(st.lists(st.floats(0.0, 300.0), min_size=1))
-    def test_percentiles(self, durations: list[float]) -> None:
-        """
-        Number, mean and extremes are exact; percentiles are within a tenth of the truth.
-        """
-        distribution = Distribution()
-        for duration in durations:
-            distribution.add(duration)
-        times, ordered = distribution.times(), sorted(durations)
-        self.assertEqual((times.count, times.least, times.most), (len(ordered), ordered[0], ordered[-1]))
-        self.assertAlmostEqual(times.mean, sum(durations) / len(durations))
-        for value, share in ((times.p50, 50), (times.p95, 95), (times.p99, 99)):
-            true = ordered[-(-len(ordered) * share // 100) - 1]
-            self.assertTrue(abs(value - true) <= true / 10 + 1.1e-4, (value, true))
-
-    @given(st.lists(st.floats(0.0, 1e6)), st.lists(st.floats(0.0, 1e6)))
-    def test_merge(self, some: list[float], others: list[float]) -> None:
-        """
-        Two merged are as if all had been counted in one, however long they took.
-        """
-        one, two, both = Distribution(), Distribution(), Distribution()
-        for distribution, durations in ((one, some), (two, others), (both, some + others)):
-            for duration in durations:
-                distribution.add(duration)
-        one.merge(two)
-        merged, whole = one.times(), both.times()
-        self.assertAlmostEqual(merged.mean, whole.mean, delta=1e-6 * max(1.0, whole.mean))
-        self.assertEqual(replace(merged, mean=0.0), replace(whole, mean=0.0))
-
-    def test_nothing(self) -> None:
-        """
-        Of no durations there are no times.
-        """
-        self.assertEqual(Distribution().times(), Times())

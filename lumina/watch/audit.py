@@ -19,8 +19,8 @@ from twisted.logger import Logger
 
 from lumina.errors import Denied
 from lumina.interfaces import Exchange, Outcome
-from lumina.modbus.pdu import BROADCAST, Diagnostics, MaskWriteRegister, Request, WriteFileRecord
-from lumina.modbus.reach import Reach, reaches
+from lumina.modbus.pdu import BROADCAST, Diagnostics, MaskWriteRegister, Request
+from lumina.modbus.reach import HOLDING, Reach, reaches
 
 #: Bytes of a file, and how many full ones are kept beside it.
 SIZE, KEPT = 10_000_000, 9
@@ -86,20 +86,13 @@ def _written(request: Request) -> list[Mapping[str, Any]]:
         return [{"subfunction": request.subfunction, "data": request.data}]
     if isinstance(request, MaskWriteRegister):
         masks = {"and_mask": request.and_mask, "or_mask": request.or_mask}
-        return [{"table": "holding", "address": request.address, **masks}]
-    if isinstance(request, WriteFileRecord):
-        pairs = zip(reaches(request), request.groups, strict=True)
-        return [_of_file(reach, group.values) for reach, group in pairs]
-    return [_of_table(reach, request) for reach in reaches(request) if reach.writes and reach.table]
+        return [{"table": HOLDING, "address": request.address, **masks}]
+    return [_values(reach) for reach in reaches(request) if reach.writes and reach.table]
 
 
-def _of_file(reach: Reach, values: tuple[int, ...]) -> Mapping[str, Any]:
-    return {"table": reach.table, "file": reach.file, "address": reach.first, "values": list(values)}
-
-
-def _of_table(reach: Reach, request: Any) -> Mapping[str, Any]:
-    values = request.values if hasattr(request, "values") else (request.value,)
-    return {"table": reach.table, "address": reach.first, "values": [int(value) for value in values]}
+def _values(reach: Reach) -> Mapping[str, Any]:
+    file = {"file": reach.file} if reach.file else {}
+    return {"table": reach.table, **file, "address": reach.first, "values": list(reach.values)}
 
 
 class RotatedFile:

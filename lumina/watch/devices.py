@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from lumina.errors import BadRequest
-from lumina.readings import GOOD, Point, Reading
+from lumina.errors import EXCEPTION_WORD, BadRequest
+from lumina.readings import ABSENT, GOOD, INVALID, Point, Reading
 from lumina.status import Change, Cycles, DeviceStatus, PointStatus
 
 #: Changes that are kept of each value.
@@ -20,10 +20,9 @@ TOLD, PAUSE = 10, 60.0
 _NAMED = 20
 
 #: Qualities that come from the device itself, refusals aside.
-_ANSWERED = (GOOD, "absent", "invalid")
-_REFUSED = "exception_"
+_ANSWERED = (GOOD, ABSENT, INVALID)
 #: Exceptions of a gateway that could not reach the device.
-_UNREACHED = ("exception_0A", "exception_0B")
+_UNREACHED = (f"{EXCEPTION_WORD}0A", f"{EXCEPTION_WORD}0B")
 #: Qualities that say nothing about the device.
 _OURS = ("cancelled", "shutting_down", "queue_full", "expired", "denied", "error")
 
@@ -32,7 +31,7 @@ def answered(quality: str) -> bool | None:
     """Whether a reading of this quality shows that its device is there; `None`: it does not tell."""
     if quality in _ANSWERED:
         return True
-    if quality.startswith(_REFUSED):
+    if quality.startswith(EXCEPTION_WORD):
         return quality not in _UNREACHED
     return None if quality in _OURS else False
 

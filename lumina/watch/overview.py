@@ -60,6 +60,10 @@ class LiveOverview:
         name = status().name
         self._ports[name] = _Port(status, states, PortTally(name, self._seconds(), is_simulated))
 
+    def add_sink(self, status: Callable[[], SinkStatus]) -> None:
+        """Show one more sink; `status` is how it is now."""
+        self._sinks.append(status)
+
     def show_devices(self, states: DeviceStates) -> None:
         """Show what is polled."""
         self._devices = states
@@ -94,10 +98,6 @@ class LiveOverview:
 
     def watch_devices(self, changed: Callable[[Change], None]) -> Callable[[], None]:
         return self._devices.watch(changed)
-
-    def add_sink(self, status: Callable[[], SinkStatus]) -> None:
-        """Show one more sink; `status` is how it is now."""
-        self._sinks.append(status)
 
     def sinks(self) -> Sequence[SinkStatus]:
         return [status() for status in self._sinks]

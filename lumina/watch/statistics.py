@@ -6,73 +6,17 @@ event costs the same however many came before it, and memory is bounded by the
 256 units of a port.
 """
 
-from bisect import bisect_left, bisect_right
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from math import inf
 
+from lumina.errors import EXCEPTION_WORD
 from lumina.interfaces import Exchange, Outcome
-from lumina.status import PortStatistics, PortStatus, Times, Traffic, UnitStatistics
+from lumina.status import PortStatistics, PortStatus, Traffic, UnitStatistics
+from lumina.watch.durations import BusyTime, Distribution, reply_time, wire_time
 
-#: Seconds that "lately" means.
-LATELY = 60
-
-_EXCEPTION = "exception_"
 #: The numbers that a unit can have, and broadcast.
 UNITS = range(256)
 _NO_UNIT = -1
-
-#: Durations are told apart from these seconds on, in so many steps to a doubling, so many in all.
-_FLOOR, _STEPS, _BUCKETS = 1e-4, 4, 88
-#: Where each step but the first begins.
-_EDGES = [_FLOOR * 2 ** (step / _STEPS) for step in range(1, _BUCKETS)]
-
-
-class Distribution:
-    """Durations: their number, sum and extremes exactly, and how they spread, in steps of a fifth."""
-
-    __slots__ = ("_buckets", "_count", "_least", "_most", "_total")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._total = 0.0
-        self._least, self._most = inf, 0.0
-        self._buckets = [0] * _BUCKETS
-
-    def add(self, seconds: float) -> None:
-        """Count one more."""
-        self._count += 1
-        if not seconds:  # simulated units take no time
-            self._least = 0.0
-            self._buckets[0] += 1
-            return
-        self._total += seconds
-        if seconds < self._least:
-            self._least = seconds
-        if seconds > self._most:
-            self._most = seconds
-        self._buckets[bisect_right(_EDGES, seconds)] += 1
-
-    def merge(self, other: "Distribution") -> None:
-        """Count all of another's too."""
-        self._count += other._count
-        self._total += other._total
-        self._least = min(self._least, other._least)
-        self._most = max(self._most, other._most)
-        self._buckets = [one + more for one, more in zip(self._buckets, other._buckets, strict=True)]
-
-    def times(self) -> Times:
-        if not self._count:
-            return Times()
-        p50, p95, p99 = (self._percentile(percent) for percent in (50, 95, 99))
-        return Times(self._count, self._total / self._count, self._least, self._most, p50, p95, p99)
-
-    def _percentile(self, percent: int) -> float:
-        """What so many of a hundred durations do not exceed: the middle of the step it lies in."""
-        step = bisect_left(list(accumulate(self._buckets)), self._count * percent / 100)
-        middle: float = _FLOOR * 2 ** ((step + 0.5) / _STEPS)
-        return min(max(middle, self._least), self._most)
 
 
 class Tally:
@@ -105,20 +49,20 @@ class Tally:
         if outcome.age is not None:
             self._remembered += 1
             self._oldest = max(self._oldest, outcome.age)
-        if self._is_simulated and (word == "ok" or word.startswith(_EXCEPTION)) and outcome.unit:
+        if self._is_simulated and (word == "ok" or word.startswith(EXCEPTION_WORD)) and outcome.unit:
             self.seen = outcome.answered  # unit 0 is nobody: none answers a broadcast
         if word in ("ok", "cancelled"):
             return
         self.error = word
-        if outcome.sent is not None and outcome.request.writes and not word.startswith(_EXCEPTION):
+        if outcome.sent is not None and outcome.request.writes and not word.startswith(EXCEPTION_WORD):
             self._unknown += 1
 
     def exchange(self, exchange: Exchange) -> None:
         verdict = exchange.verdict
         self._verdicts[verdict] += 1
-        if verdict == "ok" or verdict.startswith(_EXCEPTION):
+        if verdict == "ok" or verdict.startswith(EXCEPTION_WORD):
             self.seen = exchange.last
-            self._reply_time.add(_reply_time(exchange))
+            self._reply_time.add(reply_time(exchange))
         if exchange.served > 1:
             self._shared += exchange.served - 1
         if exchange.foreign or exchange.noise or exchange.stale or exchange.damaged or exchange.short:
@@ -154,9 +98,9 @@ class Tally:
         requests = self.words.total()
         lasting = requests - self.words["cancelled"]
         exceptions = {
-            int(verdict.removeprefix(_EXCEPTION), 16): count
+            int(verdict.removeprefix(EXCEPTION_WORD), 16): count
             for verdict, count in sorted(self._verdicts.items())
-            if verdict.startswith(_EXCEPTION)
+            if verdict.startswith(EXCEPTION_WORD)
         }
         return Traffic(
             requests=requests,
@@ -181,34 +125,6 @@ class Tally:
         )
 
 
-class Use:
-    """How much of the time there were bytes on the wire."""
-
-    def __init__(self, since: float) -> None:
-        self._since = since
-        self._total = 0.0
-        self._second, self._part = 0, 0.0  # a second that is not over, and how much of it until now
-        self._lately: deque[tuple[int, float]] = deque(maxlen=LATELY)  # seconds before it
-
-    def add(self, at: float, seconds: float) -> None:
-        """@param at: when the bytes came to their end; never before the last time."""
-        self._total += seconds
-        if int(at) != self._second:
-            self._lately.append((self._second, self._part))
-            self._second, self._part = int(at), 0.0
-        self._part += seconds
-
-    def share(self, now: float) -> float:
-        """Since the start, 0 to 1."""
-        return _share(self._total, now - self._since)
-
-    def share_lately(self, now: float) -> float:
-        """Of the last minute, 0 to 1."""
-        seconds = [*self._lately, (self._second, self._part)]
-        used = sum(part for second, part in seconds if second > now - LATELY)
-        return _share(used, min(now - self._since, LATELY))
-
-
 class PortTally:
     """What is counted of one port."""
 
@@ -220,13 +136,13 @@ class PortTally:
         self._port = port
         self._is_simulated = is_simulated
         self._since = since
-        self._use = Use(since)
+        self._busy = BusyTime(since)
         self._units: dict[int, Tally] = {}
 
     def exchange(self, exchange: Exchange) -> None:
         tally = self._units.get(exchange.unit) or self.unit(exchange.unit)
         tally.exchange(exchange)
-        self._use.add(exchange.last or exchange.ended, _wire_time(exchange))
+        self._busy.add(exchange.last or exchange.ended, wire_time(exchange))
         for frame in exchange.late:
             self.unit(frame[0]).late(exchange.sent)
 
@@ -246,8 +162,8 @@ class PortTally:
             port=self._port,
             traffic=whole.traffic(),
             seconds=now - self._since,
-            busy=self._use.share(now),
-            busy_lately=self._use.share_lately(now),
+            busy=self._busy.share(now),
+            busy_lately=self._busy.share_lately(now),
             waiting=status.waiting,
             deepest=status.deepest,
         )
@@ -275,37 +191,3 @@ class PortTally:
         if tally is None:
             tally = self._units[unit] = Tally(self._is_simulated)
         return tally
-
-
-def _character(exchange: Exchange) -> float:
-    """Seconds that one character takes."""
-    return (exchange.ended - exchange.sent) / len(exchange.outgoing)
-
-
-def _wire_time(exchange: Exchange) -> float:
-    """
-    Seconds in which bytes were on the wire, those before the request included;
-    in a network, those that the request and its reply were under way.
-    """
-    if not exchange.baudrate:
-        return max(0.0, (exchange.last or exchange.sent) - exchange.sent)
-    sending = exchange.ended - exchange.sent
-    receiving = _character(exchange) * (exchange.stale + max(len(exchange.incoming), exchange.noise))
-    if exchange.first is not None:
-        receiving -= max(0.0, exchange.ended - exchange.first)  # an echo takes no time of its own
-    return sending + max(0.0, receiving)
-
-
-def _reply_time(exchange: Exchange) -> float:
-    """Seconds from the end of the request until its sound reply began."""
-    assert exchange.first is not None and exchange.last is not None
-    if exchange.first >= exchange.ended and not (exchange.foreign or exchange.late or exchange.noise):
-        return exchange.first - exchange.ended
-    # Something else came before the reply: reckon back from its end.
-    length = 2 if exchange.verdict.startswith(_EXCEPTION) else exchange.request.reply_length
-    size = len(exchange.incoming) - exchange.noise if length is None else length + 3
-    return max(0.0, exchange.last - exchange.ended - _character(exchange) * size)
-
-
-def _share(part: float, whole: float) -> float:
-    return min(1.0, part / whole) if whole > 0 else 0.0
