@@ -235,6 +235,13 @@ class Counted(Units):
         return super().heard(frame, now)
 
 
+class NothingOwed(Units):
+    """A port that is lost takes with it what was owed."""
+
+    def lost(self, unit: int, request: Request, now: float, waited: float) -> None:
+        self.probe_over(unit, now)
+
+
 # What is sent, and when.
 
 

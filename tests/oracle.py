@@ -112,7 +112,7 @@ class Units(FakeLine):
         self.heard.append(Heard(now, end, speed, now - self._last, self._broken, frame[0], frame))
         self._last, self._broken = end, False
         if self.echo:
-            self._later(end, frame)
+            self._later(end, frame, opened=self.opened)
         if frame[0]:
             self._answer(len(self.heard) - 1, end)
 
@@ -162,18 +162,29 @@ class Units(FakeLine):
             "pieces": [good[:at], good[at:]],
         }.get(fate.kind, [good])
 
-    def _later(self, when: float, data: bytes, broken: bool = False, last: int | None = None) -> None:
+    def _later(
+        self,
+        when: float,
+        data: bytes,
+        broken: bool = False,
+        last: int | None = None,
+        opened: int | None = None,
+    ) -> None:
         delay = max(0.0, when - self.clock.seconds())
-        self.clock.callLater(delay, self._deliver, data, self.opened, broken, last)
+        self.clock.callLater(delay, self._deliver, data, opened, broken, last)
 
-    def _deliver(self, data: bytes, opened: int, broken: bool = False, last: int | None = None) -> None:
+    def _deliver(
+        self, data: bytes, opened: int | None, broken: bool = False, last: int | None = None
+    ) -> None:
         """
+        @param opened: by which opening of the line it can be heard; `None`: by any. A unit
+            does not notice that the port was pulled out, and says what it has to say.
         @param last: say it only while this is the last request that was heard. The reply of
             another function, when that is just what is awaited, nobody could tell.
         """
         if last is not None and last != len(self.heard) - 1:
             return
-        if self.is_open and opened == self.opened:
+        if self.is_open and opened in (None, self.opened):
             self._last = max(self._last, self.clock.seconds())
             self._broken = broken
             self.receive(data)

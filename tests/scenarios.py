@@ -76,6 +76,25 @@ LATE = st.builds(
     retries=st.integers(0, 2),
 )
 
+# A port that is pulled out and found again, while units are late that notice nothing of it.
+awaiting = st.builds(
+    Ask, st.sampled_from("ab"), st.just(1), reads, st.integers(0, 2), st.sampled_from([0.3, 1.0])
+)
+replugs = st.builds(
+    lambda ask, before, after: [ask, Event("wait", before), Event("unplug"), Event("wait", after)],
+    awaiting,
+    st.sampled_from([0.02, 0.2]),
+    st.sampled_from([0.05, 0.2]),
+)
+REPLUGGED = st.builds(
+    Scenario,
+    st.lists(st.one_of(awaiting.map(lambda ask: [ask]), replugs), min_size=3, max_size=10).map(
+        lambda steps: [step for some in steps for step in some]
+    ),
+    st.lists(st.builds(Fate, st.just("late"), st.sampled_from([0.05, 0.4, 1.0])), min_size=5, max_size=20),
+    retries=st.integers(0, 1),
+)
+
 ORDER = st.builds(
     Scenario,
     st.lists(

@@ -31,6 +31,7 @@ from tests.scenarios import (
     NOISE,
     ORDER,
     REGRET,
+    REPLUGGED,
     SHARING,
     WRITES,
     thoroughly,
@@ -58,6 +59,14 @@ class ConversationTests(SynchronousTestCase):
         """
         A reply that is late by anything up to the linger is never taken for the
         reply to another request.
+        """
+        Conversation(scenario).run()
+
+    @thoroughly
+    @given(REPLUGGED)
+    def test_replugged(self, scenario: Scenario) -> None:
+        """
+        A reply that comes when the port has been opened anew is not taken for another either.
         """
         Conversation(scenario).run()
 

@@ -8,8 +8,11 @@ from lumina.bus.brevity import CHANGE_PAUSE, CHANGES
 from lumina.bus.link import GRACE, LAST_PAUSE
 from lumina.bus.port import JAM_REOPEN, JAM_TRIAL, SETTLING, Port
 from lumina.bus.settings import PortSettings
-from lumina.errors import PortDown, PortLost, ShuttingDown
-from lumina.modbus.pdu import Reply
+from lumina.bus.units import SHORTEST_LINGER
+from lumina.errors import NoReply, PortDown, PortLost, ShuttingDown, Suspended
+from lumina.modbus.pdu import ReadInputRegisters, Reply
+from lumina.modbus.rtu import encode
+from lumina.testing import pass_time
 from tests.port_case import READ, WRITE, PortCase
 
 
@@ -75,8 +78,8 @@ class LifeTests(PortCase):
         self.clock.pump([0.1, SETTLING])
         self.assertEqual(self.line.opened, 2)
         self.line.sent()
-        done = self.ask()
-        self.answer()
+        done = self.ask(ReadInputRegisters(0, 2))
+        self.answer(bytes.fromhex("0404002A002B"))
         self.successResultOf(done)
 
     def test_unplugged_write(self) -> None:
@@ -197,3 +200,75 @@ class LifeTests(PortCase):
         self.ask()
         status = self.bus.status()
         self.assertEqual((status.state, status.waiting, status.line), ("waiting", 1, "19200 8N1"))
+
+
+class ReplugTests(PortCase):
+    """The units know nothing of what becomes of the port."""
+
+    def test_reply_to_another_opening(self) -> None:
+        """
+        A unit does not notice that the port was pulled out. The reply that it
+        still owes when the port is back is no answer to what is asked then:
+        that waits until it has come, or can come no more.
+        """
+        self.port()
+        self.failureResultOf(self.replugged(self.ask()), PortLost)
+        done = self.ask()
+        self.assertEqual(self.line.sent(), b"")
+        self.line.receive(encode(1, bytes.fromhex("030400010002")))
+        self.clock.advance(0.01)
+        self.answer()
+        self.assertEqual(self.successResultOf(done).registers, (42, 43))
+        self.assertEqual(len(self.seen.exchanges[-1].late), 1)
+        self.failureResultOf(self.replugged(self.ask()), PortLost)
+        done = self.ask()
+        self.assertEqual(self.line.sent(), b"")
+        pass_time(self.clock, SHORTEST_LINGER)
+        self.answer()
+        self.successResultOf(done)
+
+    def test_suspended_units_when_found_again(self) -> None:
+        """
+        Units are suspended because an adapter hangs. Once it is plugged in
+        again each of them may be tried at once, although the first is really dead.
+        """
+        self.port(timeout=0.5, misses=1)
+        for unit in (1, 2, 3):
+            self.failureResultOf(self.lasting(self.ask(unit=unit)), NoReply)
+            self.failureResultOf(self.ask(unit=unit), Suspended)
+        pass_time(self.clock, 5)
+        self.failureResultOf(self.replugged(self.ask(unit=4)), PortLost)
+        self.failureResultOf(self.lasting(self.ask(unit=1)), NoReply)
+        for unit in (2, 3):
+            done = self.ask(unit=unit)
+            self.answer(unit=unit)
+            self.successResultOf(done)
+        self.assertEqual(self.bus.unit_states(), {1: "suspended", 2: "ok", 3: "ok", 4: "ok"})
+
+    def test_flapping_and_the_dead(self) -> None:
+        """
+        A port that flaps makes no more tries of a dead unit than one that lasts.
+        """
+        self.port(timeout=0.5, misses=1)
+        self.failureResultOf(self.lasting(self.ask()), NoReply)
+        tries = 0
+        for _ in range(60):
+            self.line.unplug()
+            self.clock.pump([0.1, SETTLING])
+            self.line.sent()
+            self.lasting(self.ask()).addErrback(lambda _: None)
+            tries += bool(self.line.sent())
+            pass_time(self.clock, 0.3)
+        self.assertLess(tries, 12)
+
+    def replugged(self, done: "Deferred[Reply]") -> "Deferred[Reply]":
+        """Meanwhile the port was pulled out, and found again."""
+        self.line.unplug()
+        self.clock.pump([0.1, SETTLING])
+        self.line.sent()
+        return done
+
+    def lasting(self, done: "Deferred[Reply]") -> "Deferred[Reply]":
+        """The unit's time passes."""
+        pass_time(self.clock, 0.6)
+        return done

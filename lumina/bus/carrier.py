@@ -217,7 +217,7 @@ class Carrier:
         elif isinstance(error, BadReply):
             units.unclear(unit, request, now, now - exchange.ended)
         else:
-            units.probe_over(unit, now)
+            units.lost(unit, request, now, now - exchange.ended)
         follow(self._settings.name, units, self._requests, unit, before, now)
         self.echo.learn(exchange.echoed)
 

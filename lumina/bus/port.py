@@ -136,6 +136,7 @@ class Port(Link):
             self._jammed(error)
         else:
             self._state = "open"
+            self._units.reconnected(self._reactor.seconds())
             self._changes.found(f"open, {self._settings.line}")
 
     async def _serve(self, wire: Wire) -> None:

@@ -27,6 +27,7 @@ class Probes:
         self._habits = habits
         self._units = units
         self._free = -math.inf
+        self._renewed = -math.inf
 
     def next_try(self, known: Unit, urgent: bool) -> float:
         """From when on a suspended unit may be tried."""
@@ -56,11 +57,17 @@ class Probes:
         known.probing = known.paced = False
 
     def reconnected(self, now: float) -> None:
-        """All may be tried at once."""
-        for known in self._dead():
-            known.due = known.tried = now - FIRST_PAUSE
+        """
+        Each may be tried at once, whatever the others cost, and soon again. A
+        way that is lost over and over makes no more tries than one that lasts.
+        """
+        dead = self._dead()
+        if not dead or now < self._renewed + self._habits.longest_pause:
+            return
+        self._renewed = now
+        for known in dead:
+            known.due, known.tried, known.pause = now, -math.inf, FIRST_PAUSE / 2
             known.paced = False
-        self._free = min(self._free, now)
 
     def _price(self, known: Unit) -> float:
         """Seconds without probes that pay for the unit's last one."""

@@ -113,7 +113,10 @@ class Units:
             known.probing = known.paced = False
 
     def reconnected(self, now: float) -> None:
-        """The way to the units is a new one: each that is suspended may be tried at once."""
+        """
+        The way to the units is a new one: each that is suspended may be tried
+        at once. They know nothing of it: what they owed is owed still.
+        """
         self._probes.reconnected(now)
 
     def free_at(self, unit: int, function: int, now: float) -> float:
@@ -231,6 +234,16 @@ class Units:
         known.strange.clear()
         if known.suspended:
             self._probes.tried(known, waited, now, counted=False)
+
+    def lost(self, unit: int, request: Request, now: float, waited: float) -> None:
+        """
+        The way to the units was lost while a reply was awaited. It may come yet,
+        once there is a way again.
+
+        @param waited: from the end of the request until now.
+        """
+        self._know(unit, now).owe(request, now - waited)
+        self.probe_over(unit, now)
 
     def heard(self, frame: bytes, now: float) -> bool:
         """

@@ -32,6 +32,7 @@ from tests.scenarios import (
     NOISE,
     ORDER,
     REGRET,
+    REPLUGGED,
     SHARING,
     WRITES,
 )
@@ -76,6 +77,7 @@ TROUBLES = (
     NOISE,
     ORDER,
     REGRET,
+    REPLUGGED,
     SHARING,
     WRITES,
 )
@@ -92,6 +94,7 @@ ROWS = {
     "doubt": Row((broken.NoDoubt,), LATE, FALSE),
     "the whole linger": Row((broken.ShortLinger,), LATE, FALSE),
     "each attempt is owed a reply": Row((broken.OneDebt,), LATE, FALSE),
+    "a lost port leaves doubt": Row((broken.NothingOwed,), REPLUGGED, FALSE),
     "a copy ends no doubt": Row((broken.Counted,), COPIES, FALSE),
     "only a sound reply ends doubt": Row((broken.Paid,), LATE, FALSE),
     "writes are not repeated": Row((broken.RepeatedWrites,), WRITES, "a write was sent twice"),
