@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lumina.config.addressing import readings
+from lumina.config.addressing import meanings
 from lumina.config.polled import BITS
 from lumina.errors import BadRequest
 from lumina.modbus.values import Value
@@ -75,7 +75,7 @@ class Test:
 
 def _moved(point: Point, convention: str) -> Point | None:
     """The point by another convention, if that leads elsewhere in tables of its sort."""
-    place = readings(point.register_address, point.table, point.table in BITS).get(convention)
+    place = meanings(point.register_address, point.table, point.table in BITS).get(convention)
     if place is None or place == (point.table, point.address):
         return None
     if (place.table in BITS) != (point.table in BITS) or place.address + point.size > 0x10000:
@@ -103,7 +103,7 @@ def _value(tried: Tried, elsewhere: list[tuple[str, Tried]]) -> Iterator[str]:
 
 def _conventions(tried: Tried, elsewhere: list[tuple[str, Tried]]) -> Iterator[str]:
     point = tried.reading.point
-    known = readings(point.register_address, point.table, point.table in BITS)
+    known = meanings(point.register_address, point.table, point.table in BITS)
     here = [name for name, place in known.items() if place == (point.table, point.address)]
     ways = marked(
         [Way("/".join(here) or "as it is", tried.reading.value)]

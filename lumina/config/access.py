@@ -77,15 +77,15 @@ def _listener(name: str, info: ValidationInfo) -> str:
 
 _MANY = (BeforeValidator(_listed), Field(strict=False, min_length=1))
 _Words = Annotated[tuple[str, ...], *_MANY]
-_Class = Literal["read", "write", "all"]
+_Action = Literal["read", "write", "all"]
 _Table = Literal["coil", "discrete", "holding", "input", "file"]
 
 
 class Rule(Settings):
     """Who may, or may not, do what; a key that is left out holds for all."""
 
-    allow: _Class | None = None
-    deny: _Class | None = None
+    allow: _Action | None = None
+    deny: _Action | None = None
     listener: Annotated[tuple[Annotated[str, AfterValidator(_listener)], ...], *_MANY] | None = None
     from_: Annotated[tuple[Network, ...], *_MANY] | None = Field(default=None, alias="from")
     identity: _Words | None = None
@@ -143,10 +143,10 @@ class Rule(Settings):
 
 def placed(rules: list[Rule], info: ValidationInfo) -> list[Rule]:
     """Tells each rule its place, for what is said of it later."""
-    places = (info.context or {}).get("places", {})
+    positions = (info.context or {}).get("positions", {})
     for index, rule in enumerate(rules):
-        place = places.get(("access", index))
-        rule.stands(index + 1, place.line if place else 0)
+        position = positions.get(("access", index))
+        rule.stands(index + 1, position.line if position else 0)
     return rules
 
 

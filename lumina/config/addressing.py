@@ -64,7 +64,7 @@ def resolve(written: int | str, convention: str, table: str | None, bits: bool) 
     return Place(table or (COILS if bits else HOLDING), number - first)
 
 
-def readings(written: int, table: str, bits: bool) -> dict[str, Place]:
+def meanings(written: int, table: str, bits: bool) -> dict[str, Place]:
     """
     What a number means by each convention by which it means anything.
 

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from lumina.config import credentials, endpoints, poll_checks
+from lumina.config.document import Finding, KeyPath
 from lumina.config.endpoints import Endpoint
 
-Path = tuple[str | int, ...]
-Problem = tuple[Path, str]
 
-
-def problems(data: Any) -> Iterator[Problem]:
+def problems(data: Any) -> Iterator[Finding]:
     """Each conflict, as the path of the later entry and a sentence."""
     if not isinstance(data, dict):
         return
@@ -72,7 +70,7 @@ def _read(read: Any, entry: dict[Any, Any]) -> Endpoint | None:
         return None
 
 
-def _devices(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
+def _devices(data: dict[Any, Any]) -> Iterator[tuple[str, str, KeyPath]]:
     """Each thing that only one can have: what it is, who has it, and where that is said."""
     for key, entry in _entries(data, "ports"):
         endpoint = _read(endpoints.client, entry)
@@ -96,7 +94,7 @@ def _opened(endpoint: Endpoint, text: str) -> str:
     return options.get("device", text)
 
 
-def _shared_devices(data: dict[Any, Any]) -> Iterator[Problem]:
+def _shared_devices(data: dict[Any, Any]) -> Iterator[Finding]:
     owners: dict[str, str] = {}
     for device, owner, path in _devices(data):
         first = owners.setdefault(os.path.realpath(device), owner)
@@ -104,7 +102,7 @@ def _shared_devices(data: dict[Any, Any]) -> Iterator[Problem]:
             yield path, f"{first} has the device '{device}' already; a device has one entry"
 
 
-def _claims(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
+def _claims(data: dict[Any, Any]) -> Iterator[tuple[str, str, KeyPath]]:
     """Each name of a bus: the name, whose it is, and where that is said."""
     for section, word in (("ports", "port"), ("devices", "device")):
         for key, entry in _entries(data, section):
@@ -113,7 +111,7 @@ def _claims(data: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
         yield key, f"simulator '{key}'", ("simulators", key)
 
 
-def _names(owner: str, path: Path, entry: dict[Any, Any]) -> Iterator[tuple[str, str, Path]]:
+def _names(owner: str, path: KeyPath, entry: dict[Any, Any]) -> Iterator[tuple[str, str, KeyPath]]:
     """The claims of one port or device."""
     yield str(path[-1]), owner, path
     text = entry.get("endpoint")
@@ -127,8 +125,8 @@ def _names(owner: str, path: Path, entry: dict[Any, Any]) -> Iterator[tuple[str,
             yield name, owner, (*path, "names", index)
 
 
-def _shared_names(data: dict[Any, Any]) -> Iterator[Problem]:
-    owners: dict[str, tuple[str, Path]] = {}
+def _shared_names(data: dict[Any, Any]) -> Iterator[Finding]:
+    owners: dict[str, tuple[str, KeyPath]] = {}
     for name, owner, path in _claims(data):
         first, first_path = owners.setdefault(name, (owner, path))
         both_are_devices = path[-1] == first_path[-1] == "endpoint"
@@ -136,7 +134,7 @@ def _shared_names(data: dict[Any, Any]) -> Iterator[Problem]:
             yield path, f"'{name}' is a name of {first} already; a name leads to one bus, and is written once"
 
 
-def _shared_addresses(data: dict[Any, Any]) -> Iterator[Problem]:
+def _shared_addresses(data: dict[Any, Any]) -> Iterator[Finding]:
     taken: list[tuple[str, Endpoint]] = []
     for key, entry in _entries(data, "listen"):
         endpoint = _endpoint(entry)
@@ -149,7 +147,7 @@ def _shared_addresses(data: dict[Any, Any]) -> Iterator[Problem]:
         taken.append((key, endpoint))
 
 
-def _certificates(data: dict[Any, Any]) -> Iterator[Problem]:
+def _certificates(data: dict[Any, Any]) -> Iterator[Finding]:
     """Those that cannot be used."""
     for section in ("ports", "devices", "listen"):
         for key, entry in _entries(data, section):
@@ -162,7 +160,7 @@ def _certificates(data: dict[Any, Any]) -> Iterator[Problem]:
             yield from ((("sinks", key, name), sentence) for name, sentence in credentials.of_sink(entry))
 
 
-def _shared_files(data: dict[Any, Any]) -> Iterator[Problem]:
+def _shared_files(data: dict[Any, Any]) -> Iterator[Finding]:
     """A file that a simulator writes is no other's, and no map."""
     uses: dict[str, str] = {}
     for use in ("map", "save", "missing"):

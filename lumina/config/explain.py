@@ -7,8 +7,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from lumina.config.document import Document, KeyPath, Problem
 from lumina.config.listeners import listener_fields
-from lumina.config.marks import Document, Path, Problem
 from lumina.config.sentences import sentence
 from lumina.config.settings import Config
 from lumina.config.sinks import sink_fields
@@ -27,32 +27,32 @@ def problem(document: Document, data: Any, error: ErrorDetails, context: Mapping
         return Problem(document.keys[path], (*path, error["loc"][-1]), "it is required, and not here")
     if error["type"] in ("extra_forbidden", "invalid_key"):
         return Problem(document.keys[path], path, _unknown_key(data, _whole(document, path), context))
-    places = document.keys if error["loc"][-1:] == ("[key]",) else document.places
-    return Problem(places[path], path, sentence(error))
+    positions = document.keys if error["loc"][-1:] == ("[key]",) else document.positions
+    return Problem(positions[path], path, sentence(error))
 
 
-def _path(document: Document, loc: Path) -> Path:
+def _path(document: Document, loc: KeyPath) -> KeyPath:
     """The part of a location that is in the file, without what pydantic adds to it."""
-    path: Path = ()
+    path: KeyPath = ()
     for part in loc:
-        if (*path, part) in document.places:
+        if (*path, part) in document.positions:
             path = (*path, part)
     return path
 
 
-def _whole(document: Document, path: Path) -> Path:
+def _whole(document: Document, path: KeyPath) -> KeyPath:
     """A path in the file, as a path in the whole of the settings."""
     return ("poll", *path) if isinstance(document.data, list) else path
 
 
-def _unknown_key(data: Any, path: Path, context: Mapping[str, Any]) -> str:
+def _unknown_key(data: Any, path: KeyPath, context: Mapping[str, Any]) -> str:
     known = _known_keys(data, path[:-1], context)
     if str(path[-1]).isdigit():
         return f"unknown key '{path[-1]}'; if it is the rest of a decimal, that has a point, not a comma"
     return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), known)}"
 
 
-def _known_keys(data: Any, path: Path, context: Mapping[str, Any]) -> Collection[str]:
+def _known_keys(data: Any, path: KeyPath, context: Mapping[str, Any]) -> Collection[str]:
     """The keys that may stand below a path."""
     inside: Any = Config.model_fields
     if path[:1] == ("listen",) and len(path) > 1:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from lumina.config.faults import Fault, on_modbus_tcp, on_rtu_tcp
 from lumina.config.listener import Listener
 from lumina.config.routes import Routes, expanded
-from lumina.config.types import Class, Network
+from lumina.config.types import Network, PriorityClass
 
 
 def _possible(fault: Fault, info: ValidationInfo) -> Fault:
@@ -27,8 +27,8 @@ class Gateway(Listener):
     connections: Annotated[int, Field(ge=1, le=100_000)] = 2000
     connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 100
     idle: Annotated[float, Field(ge=1, le=31_536_000)] = 3600.0
-    priority: Class = "normal"
-    priority_by_client: dict[Network, Class] = Field(default_factory=dict)
+    priority: PriorityClass = "normal"
+    priority_by_client: dict[Network, PriorityClass] = Field(default_factory=dict)
     faults: list[Annotated[Fault, AfterValidator(_possible)]] = Field(default_factory=list)
 
     @property

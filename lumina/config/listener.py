@@ -1,4 +1,4 @@
-"""What every listener has, of whatever kind."""
+"""What every listener has; apart from the kinds of them, which are in several modules."""
 
 from typing import Annotated
 

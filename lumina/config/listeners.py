@@ -18,7 +18,7 @@ from lumina.config import endpoints
 from lumina.config.faults import Fault, on_serial_line
 from lumina.config.gateway import Gateway
 from lumina.config.listener import Listener as Listener
-from lumina.config.types import Class, Network, checked_by, line_of
+from lumina.config.types import Network, PriorityClass, checked_by, line_of
 from lumina.modbus.rtu import Line
 from lumina.plugins import BusName, IFrontEnd, Settings, front_ends, nearest
 
@@ -32,9 +32,9 @@ class Text(Listener):
     connections: Annotated[int, Field(ge=1, le=100_000)] = 2000
     connections_per_address: Annotated[int, Field(ge=1, le=100_000)] = 100
     idle: Annotated[float, Field(ge=1, le=31_536_000)] = 3600.0
-    priority: Class = "normal"
-    priority_by_type: dict[str, Class] = Field(default_factory=dict)
-    priority_by_client: dict[Network, Class] = Field(default_factory=dict)
+    priority: PriorityClass = "normal"
+    priority_by_type: dict[str, PriorityClass] = Field(default_factory=dict)
+    priority_by_client: dict[Network, PriorityClass] = Field(default_factory=dict)
 
 
 class RTUSlave(Listener):

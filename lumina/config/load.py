@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lumina.config import checks, explain, files
+from lumina.config.document import Document, Problem
 from lumina.config.listeners import FrontEnds
-from lumina.config.marks import Document, Problem
 from lumina.config.settings import Config
 from lumina.config.sinks import SinkKinds
 from lumina.errors import ConfigError
@@ -63,11 +63,11 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends, sink_kinds: 
         data = {"poll": data}
     for path, sentence in checks.problems(data):
         path = path[1:] if bare else path
-        problems.append(Problem(document.place(path), path, sentence))
+        problems.append(Problem(document.position(path), path, sentence))
     context = {
         "buses": checks.names(data),
         "listeners": checks.listeners(data),
-        "places": document.places,
+        "positions": document.positions,
         "front_ends": front_ends,
         "folder": Path(name).parent,
         "sink_kinds": sink_kinds,
@@ -82,9 +82,9 @@ def loads(text: str, name: str, front_ends: FrontEnds = front_ends, sink_kinds: 
 
 
 def _lines(name: str, problems: list[Problem]) -> Iterator[str]:
-    for place, path, sentence in sorted(problems, key=lambda problem: problem.place):
+    for position, path, sentence in sorted(problems, key=lambda problem: problem.position):
         key = ".".join(map(str, path)) or "YAML"
-        yield f"{name}:{place.line}:{place.column}: {_printable(_LONG.sub(_cut, f'{key}: {sentence}'))}"
+        yield f"{name}:{position}: {_printable(_LONG.sub(_cut, f'{key}: {sentence}'))}"
 
 
 def _cut(found: re.Match[str]) -> str:

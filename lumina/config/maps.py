@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from lumina.config import files
-from lumina.config.marks import Document, Place
+from lumina.config.document import Document, KeyPath, Position
 from lumina.config.processes import TABLES
 from lumina.config.records import read_record
 from lumina.config.rows import COLUMNS, cells
@@ -64,43 +64,41 @@ def _yaml(text: str, name: str) -> list[Device]:
     if document.problems:
         raise ConfigError(
             "\n".join(
-                f"{name}:{each.place.line}:{each.place.column}: {'.'.join(map(str, each.path)) or 'YAML'}: "
-                f"{each.sentence}"
+                f"{name}:{each.position}: {'.'.join(map(str, each.path)) or 'YAML'}: {each.sentence}"
                 for each in document.problems
             )
         )
     single = isinstance(document.data, dict)
     devices = [document.data] if single else document.data
 
-    def place(path: tuple[Any, ...]) -> Place:
-        return document.place(path[1:] if single else path)
+    def position(path: KeyPath) -> Position:
+        return document.position(path[1:] if single else path)
 
-    return _validated(devices, name, place)
+    return _validated(devices, name, position)
 
 
-def _validated(devices: Any, name: str, place: Callable[[tuple[Any, ...]], Place]) -> list[Device]:
+def _validated(devices: Any, name: str, position: Callable[[KeyPath], Position]) -> list[Device]:
     try:
         found = _DEVICES.validate_python(devices)
     except ValidationError as error:
-        lines = [_line(name, each, place) for each in error.errors()]
+        lines = [_line(name, each, position) for each in error.errors()]
         raise ConfigError("\n".join(lines)) from None
     if not found:
         raise ConfigError(f"{name}: there is no device in it")
     return found
 
 
-def _line(name: str, error: ErrorDetails, place: Callable[[tuple[Any, ...]], Place]) -> str:
+def _line(name: str, error: ErrorDetails, position: Callable[[KeyPath], Position]) -> str:
     path = tuple(part for part in error["loc"] if part != "[key]")
-    at = place(path)
     said = sentence(error)
     if error["type"] == "extra_forbidden":
         said = f"unknown key '{path[-1]}'; {nearest(str(path[-1]), _known(path))}"
     elif error["type"] == "missing":
         said = "it is required, and not here"
-    return f"{name}:{at.line}:{at.column}: {'.'.join(map(str, path[1:])) or 'device'}: {said}"
+    return f"{name}:{position(path)}: {'.'.join(map(str, path[1:])) or 'device'}: {said}"
 
 
-def _known(path: tuple[Any, ...]) -> Collection[str]:
+def _known(path: KeyPath) -> Collection[str]:
     """The keys that may stand where one is wrong."""
     _, *inside, _ = path
     if inside[:1] == ["server_id"]:
@@ -112,7 +110,7 @@ def _known(path: tuple[Any, ...]) -> Collection[str]:
 
 def _csv(text: str, name: str) -> list[Device]:
     devices: dict[str, dict[str, Any]] = {}
-    lines: dict[tuple[Any, ...], int] = {}
+    lines: dict[KeyPath, int] = {}
     problems = []
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
     unknown = [each for each in reader.fieldnames or () if each.strip() not in COLUMNS]
@@ -133,7 +131,7 @@ def _csv(text: str, name: str) -> list[Device]:
                 lines[list(devices).index(cell.unit), cell.table, "at", address] = reader.line_num
     if problems:
         raise ConfigError("\n".join(problems))
-    return _validated(list(devices.values()), name, lambda path: Place(lines.get(path[:4], 1), 1))
+    return _validated(list(devices.values()), name, lambda path: Position(lines.get(path[:4], 1), 1))
 
 
 def _play(device: Device, folder: Path) -> None:

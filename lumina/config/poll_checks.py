@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lumina.config.addressing import CONVENTIONS, MODICON, Place, resolve
+from lumina.config.document import Finding, KeyPath, Plain
 from lumina.config.poll import Register, of_bits
 from lumina.config.poll_values import ALIASES, BOOL, DATA_TYPES
 from lumina.config.polled import BITS, convention_of, shipped
@@ -19,10 +20,6 @@ from lumina.config.readable import unreadable
 from lumina.errors import BadRequest
 from lumina.modbus.values import Format
 from lumina.plugins import nearest
-
-Path = tuple[str | int, ...]
-Problem = tuple[Path, str]
-Plain = dict[Any, Any]
 
 #: Keys that only some types have.
 _ONLY_OF = {
@@ -41,7 +38,7 @@ _NOT_OF = {
 }
 
 
-def problems(section: Any, root: Path) -> Iterator[Problem]:
+def problems(section: Any, root: KeyPath) -> Iterator[Finding]:
     """
     Each conflict in the plain data of the section.
 
@@ -51,7 +48,7 @@ def problems(section: Any, root: Path) -> Iterator[Problem]:
     devices, at = (section, root) if isinstance(section, list) else (top.get("devices"), (*root, "devices"))
     profiles = _mapping(top.get("profiles"))
     for name, profile in profiles.items():
-        inside: Path = (*root, "profiles", name)
+        inside: KeyPath = (*root, "profiles", name)
         if isinstance(profile, list):
             yield from _of_registers(profile, inside, _convention(top))
         else:
@@ -62,7 +59,7 @@ def problems(section: Any, root: Path) -> Iterator[Problem]:
         yield from _of_device(device, (*at, index), top, profiles)
 
 
-def _of_device(device: Plain, at: Path, top: Plain, profiles: Plain) -> Iterator[Problem]:
+def _of_device(device: Plain, at: KeyPath, top: Plain, profiles: Plain) -> Iterator[Finding]:
     name = device.get("profile")
     if isinstance(name, str) and name not in (known := {*map(str, profiles), *shipped()}):
         yield (*at, "profile"), f"no profile is called '{name}'; {nearest(name, known)}"
@@ -81,7 +78,7 @@ def _convention(*levels: Plain) -> str:
     return chosen if chosen in CONVENTIONS else MODICON
 
 
-def _same_devices(devices: Any, at: Path) -> Iterator[Problem]:
+def _same_devices(devices: Any, at: KeyPath) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, device in _entries(devices):
         name = device.get("device_id")
@@ -94,7 +91,7 @@ def _same_devices(devices: Any, at: Path) -> Iterator[Problem]:
                 )
 
 
-def _of_registers(registers: Any, at: Path, convention: str) -> Iterator[Problem]:
+def _of_registers(registers: Any, at: KeyPath, convention: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, register in _entries(registers):
         name = register.get("parameter")

@@ -50,7 +50,7 @@ class Polled:
 
 def polled(poll: Poll) -> list[Polled]:
     """Every device of a section that has passed `problems`, in the order of the file."""
-    return [one(poll, device) for device in poll.devices]
+    return [polled_device(poll, device) for device in poll.devices]
 
 
 @cache
@@ -83,7 +83,7 @@ def _said(key: str, *levels: Manner | None) -> Any:
     return next((value for level in levels if (value := getattr(level, key, None)) is not None), None)
 
 
-def one(poll: Poll, device: Device) -> Polled:
+def polled_device(poll: Poll, device: Device) -> Polled:
     """A device of a section, or one that could be in it."""
     profile = _profile(poll, device)
     own = {register.parameter: (register, device) for register in device.registers}
@@ -146,11 +146,11 @@ def doubts(poll: Poll) -> list[str]:
 def _ambiguous(poll: Poll) -> Iterator[str]:
     """One sentence, if any address means something else by another convention and none is chosen."""
     found = [
-        (device, register, readings)
+        (device, register, meanings)
         for device in poll.devices
         if _said("addressing", device, poll) is None
         for register in device.registers
-        if len(set(readings := _readings(register))) == 2
+        if len(set(meanings := _meanings(register))) == 2
     ]
     if not found:
         return
@@ -186,7 +186,7 @@ def _lonely(poll: Poll) -> Iterator[str]:
                 yield f"poll: snapshot '{group}' of device {device.device_id} has one register only"
 
 
-def _readings(register: Register) -> list[Place]:
+def _meanings(register: Register) -> list[Place]:
     """What an address means on the Modicon reading and as it is; only what it can mean."""
     bits = of_bits(register.data_type, register.table)
     found = []

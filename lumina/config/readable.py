@@ -1,19 +1,15 @@
 """What no request can read: values that are too long, and snapshots that do not fit into one."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from lumina.config.document import Finding, KeyPath, Plain
 from lumina.config.poll import Device, Manner, Poll
-from lumina.config.polled import BITS, Polled, one
+from lumina.config.polled import BITS, Polled, polled_device
 from lumina.errors import BadRequest
 from lumina.readings import Point
 
-Path = tuple[str | int, ...]
-Problem = tuple[Path, str]
-Plain = dict[Any, Any]
 
-
-def unreadable(device: Plain, at: Path, top: Plain) -> Iterator[Problem]:
+def unreadable(device: Plain, at: KeyPath, top: Plain) -> Iterator[Finding]:
     """
     Why a device could not be read as it is configured.
 
@@ -23,10 +19,10 @@ def unreadable(device: Plain, at: Path, top: Plain) -> Iterator[Problem]:
     try:
         known = _section(top, device.get("profile"))
         checked = Device.model_validate(device)
-        made = one(known, checked)
+        made = polled_device(known, checked)
     except (ValueError, BadRequest, OSError):  # said elsewhere
         return
-    where: dict[str, Path] = {
+    where: dict[str, KeyPath] = {
         register.parameter: (*at, "registers", index) for index, register in enumerate(checked.registers)
     }
     for point in (point for due in made.points.values() for point in due):
