@@ -64,7 +64,7 @@ class Sender(Service):
         self._answers = Answers(spool.title, self._lanes, self._outcome, delivery, reactor, draw)
         self._judgement = self._answers.judgement
         self._waits = False
-        self._pumping = self._again = False
+        self._pumping = self._again = self._has_given_up = False
         self._timer: Any = None
         self._sending: set[Deferred[None]] = set()
         self._look = LoopingCall(self._look_around)
@@ -105,6 +105,7 @@ class Sender(Service):
 
     def startService(self) -> None:
         super().startService()
+        self._has_given_up = False
         self._look.start(_LOOK, now=False)
         self._feed.begin()
 
@@ -115,9 +116,9 @@ class Sender(Service):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        farewell = self._reactor.callLater(_FAREWELL, self._give_up)
         waiting: Deferred[Any] = DeferredList(list(self._sending))
-        waiting.addTimeout(_FAREWELL, self._reactor).addErrback(lambda _: self._give_up())
-        return waiting
+        return waiting.addBoth(lambda _: farewell.active() and farewell.cancel())
 
     def wake(self) -> None:
         """There are more readings."""
@@ -125,6 +126,14 @@ class Sender(Service):
         self._pump()
 
     def _give_up(self) -> None:
+        """Those that are not answered by now stay in the spool, whatever has become of them."""
+        self._has_given_up = True
+        if unanswered := self._lanes.under_way:
+            self._log.info(
+                "{name}: lumina stops, requests without an answer: {count}; they are sent again at the start",
+                name=self._spool.title,
+                count=unanswered,
+            )
         for each in list(self._sending):
             each.cancel()
 
@@ -231,6 +240,8 @@ class Sender(Service):
             await self._outcome.record(parcel, name)
         began = self._reactor.seconds()
         verdict = await self._carry(parcel, name)
+        if self._has_given_up and verdict.fate is not Fate.ACCEPTED:
+            return
         if verdict.fate is Fate.LATER or verdict.fate is Fate.BARRED:
             self._feed.read_anew()  # so that what is in no parcel may be dropped, should this last
         await self._answers.take(parcel, verdict, name, began)
