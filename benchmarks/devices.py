@@ -98,12 +98,12 @@ def lumina(port: int, devices: int, cycles: int, registers: int) -> None:
     from lumina.bus.tcp import Device
     from lumina.interfaces import Terms
     from lumina.modbus.pdu import ReadHoldingRegisters
-    from lumina.services import Settled
+    from lumina.services import GarbageCollection
     from lumina.watch.overview import LiveOverview
 
     async def run(reactor: Any) -> None:
         reactor.seconds = time.monotonic
-        gc.set_threshold(Settled.PATIENCE)
+        gc.set_threshold(GarbageCollection.PATIENCE)
         overview = LiveOverview(reactor.seconds)
         buses = []
         for number in range(devices):

@@ -58,7 +58,7 @@ def lumina(port: int, devices: int, cycles: int, registers: int, dead: int, spoo
     from lumina.poll.poller import Poller
     from lumina.poll.rounds import Polled
     from lumina.readings import HOLDING, Point
-    from lumina.services import Settled
+    from lumina.services import GarbageCollection
     from lumina.watch.overview import LiveOverview
 
     silent = socket.create_server(("127.0.0.1", 0), backlog=4096)
@@ -86,7 +86,7 @@ def lumina(port: int, devices: int, cycles: int, registers: int, dead: int, spoo
         poller = Poller(polled, {"sink": spool if spooled else sink}, reactor, time.time)
         for _ in range(ALL):  # until it is known what requests cost
             await poller.once()
-        gc.set_threshold(Settled.PATIENCE)  # these three as in the service when it has settled
+        gc.set_threshold(GarbageCollection.PATIENCE)  # these three as in the service when it has settled
         gc.collect()
         gc.freeze()
         spent, taken = time.process_time(), []

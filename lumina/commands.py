@@ -21,6 +21,9 @@ HEARTBEAT: Final = "FF:F0:AA:AF"
 
 SYNTAX: Final = "id:type:port:baudrate:hex:length[:timeout]"
 
+#: A line for telnet, as documented: what a unit of the demonstration measures.
+EXAMPLE: Final = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
+
 _ID_LIMIT = 128
 _TYPE_LIMIT = 64
 _LENGTH_LIMIT = 65535
@@ -76,7 +79,7 @@ def help_lines() -> list[str]:
     width = max(len(f"{talk.name} {talk.argument}".strip()) for talk in COMMANDS)
     return [
         f"{SYNTAX}  ask a unit; for example",
-        "  test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5",
+        f"  {EXAMPLE}",
         *(f"{f'{talk.name} {talk.argument}'.strip():{width}}  {talk.meaning}" for talk in COMMANDS),
     ]
 

@@ -49,7 +49,7 @@ class InTurn(MultiService):
                 self._log.failure("stopping {child}", child=child)
 
 
-class Settled(Service):
+class GarbageCollection(Service):
     """
     Spares the garbage collector what is there to stay.
 
@@ -58,16 +58,16 @@ class Settled(Service):
     poller of many devices more than reading them.
     """
 
+    #: Objects that are made before the collector looks for rings among them. Python's 700 are a few
+    #: replies; ten times as many as here hold up the reactor for more than 10 ms when clients come and go.
+    PATIENCE = 5_000
+
     #: Seconds after the start: for what was made until then, and for what the first work has made.
     _MOMENTS = (0.0, 30.0)
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._later: list[IDelayedCall] = []
-
-    #: Objects that are made before the collector looks for rings among them. Python's 700 are a few
-    #: replies; ten times as many as here hold up the reactor for more than 10 ms when clients come and go.
-    PATIENCE = 5_000
 
     def startService(self) -> None:
         super().startService()
@@ -141,7 +141,7 @@ class Listener(Service):
 
 
 @implementer(IStreamClientEndpoint)
-class Candid:
+class LoggedEndpoint:
     """Another endpoint, that says why it cannot be opened: each reason once in a row."""
 
     _log = Logger()

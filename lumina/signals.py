@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def heed(reactor: Any, answers: Mapping[signal.Signals, Callable[[], object]]) -> None:
+def on_signals(reactor: Any, answers: Mapping[signal.Signals, Callable[[], object]]) -> None:
     """
     Do something whenever one of these signals comes; while the reactor does not run yet, when it does.
     """
@@ -24,7 +24,7 @@ def heed(reactor: Any, answers: Mapping[signal.Signals, Callable[[], object]]) -
     reactor.callWhenRunning(listen)  # it sets handlers of its own when it starts
 
 
-def end(reactor: Any) -> Mapping[signal.Signals, Callable[[], object]]:
+def stop_signals(reactor: Any) -> Mapping[signal.Signals, Callable[[], object]]:
     """Stop on SIGTERM and SIGINT. To be asked so, once or more, and to have stopped, is success: status 0."""
     asked = False
 

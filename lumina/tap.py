@@ -28,13 +28,13 @@ from twisted.python.logfile import LogFile
 from lumina import reactor as own_reactor
 from lumina.assembly import audit, devices, listeners, poll, ports, simulators, sinks
 from lumina.assembly.parts import Parts
+from lumina.commands import EXAMPLE
 from lumina.config import load, settings
 from lumina.config.listeners import RTUSlave
 from lumina.errors import ConfigError, StartRefused
-from lumina.services import InTurn, Settled
-from lumina.signals import end, heed
-from lumina.watch.logs import LoggedTraffic, log_file, observer
-from lumina.watch.overview import LiveOverview
+from lumina.services import GarbageCollection, InTurn
+from lumina.signals import on_signals, stop_signals
+from lumina.watch.logs import log_file, observer
 
 #: Read when no file is named, if it exists.
 DEFAULT_FILE = Path("/etc/lumina/lumina.yaml")
@@ -42,10 +42,7 @@ DEFAULT_FILE = Path("/etc/lumina/lumina.yaml")
 #: Device names that the demonstration answers to.
 DEMONSTRATED = ("/dev/ttyAMA1", "/dev/ttyAMA2", "/dev/ttyAMA3", "/dev/ttyAMA4")
 
-#: A line for telnet, as documented.
-EXAMPLE = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
-
-#: The same question by Modbus TCP.
+#: The question of `commands.EXAMPLE` by Modbus TCP.
 MODBUS_EXAMPLE = "mbpoll -m tcp -p 5020 -a 1 -0 -r 0 -c 2 -1 127.0.0.1"
 
 #: Files that may be open: each client is one, and the usual limit is 1024.
@@ -163,13 +160,13 @@ def makeService(options: Options) -> Root:
     reactor: Any = global_reactor
     if not reactor.getDelayedCalls():
         reactor.seconds = time.monotonic  # a step of the wall clock moves no timer
-    heed(reactor, end(reactor))
+    on_signals(reactor, stop_signals(reactor))
     _raise_file_limit()
     config: settings.Config = options["settings"]
     file = _log_file(options.parent or {})
     root = Root(None if file is None else observer(config.log.level, file))
     if isinstance(file, LogFile):
-        heed(reactor, {signal.SIGUSR1: file.rotate})  # as twistd does with a log of its own
+        on_signals(reactor, {signal.SIGUSR1: file.rotate})  # as twistd does with a log of its own
     if options["demonstration"] is not None:
         addresses = [each.address for each in config.listen.values() if not isinstance(each, RTUSlave)]
         Demonstration(options["demonstration"], addresses).setServiceParent(root)
@@ -177,17 +174,14 @@ def makeService(options: Options) -> Root:
         parts = assemble(config, reactor, root)
     except StartRefused as refused:
         raise SystemExit(str(refused)) from None
-    heed(reactor, {signal.SIGHUP: parts.renew})
-    Settled(reactor).setServiceParent(root)
+    on_signals(reactor, {signal.SIGHUP: parts.renew})
+    GarbageCollection(reactor).setServiceParent(root)
     return root
 
 
 def assemble(config: settings.Config, reactor: Any, root: MultiService) -> Parts:
     """Make the parts, introduce them to each other, and hang them under `root`."""
-    overview = LiveOverview(reactor.seconds)
-    parts = Parts(reactor, overview, watchers=[overview])
-    if config.log.level == "debug":
-        parts.watchers.append(LoggedTraffic())
+    parts = Parts.watched(reactor, config.log.level)
     audit.add(parts, config.log.audit)
     simulators.add(parts, config.simulators)
     ports.add(parts, config.ports)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.assembly.ports import client_endpoint
 from lumina.errors import StartRefused
-from lumina.services import FAREWELL, Farewell, InTurn, Listener, Settled
+from lumina.services import FAREWELL, Farewell, GarbageCollection, InTurn, Listener
 
 
 class Part(Service):
@@ -134,7 +134,7 @@ class FarewellTests(SynchronousTestCase):
         self.successResultOf(Farewell(Factory(), Clock()).stopService())
 
 
-class SettledTests(SynchronousTestCase):
+class GarbageCollectionTests(SynchronousTestCase):
     def test_what_stays(self) -> None:
         """
         What was made until the start, and by the first work, is no more looked through for garbage.
@@ -143,7 +143,7 @@ class SettledTests(SynchronousTestCase):
         self.addCleanup(gc.set_threshold, *before)
         self.addCleanup(gc.unfreeze)
         clock = Clock()
-        service = Settled(clock)
+        service = GarbageCollection(clock)
         service.startService()
         clock.advance(0)
         frozen = gc.get_freeze_count()
@@ -161,7 +161,7 @@ class SettledTests(SynchronousTestCase):
         before = gc.get_threshold()
         self.addCleanup(gc.set_threshold, *before)
         clock = Clock()
-        service = Settled(clock)
+        service = GarbageCollection(clock)
         service.startService()
         service.stopService()
         self.assertEqual(clock.getDelayedCalls(), [])

@@ -24,7 +24,7 @@ from lumina.frontends.slave import Slave
 from lumina.frontends.text import TextFactory
 from lumina.interfaces import Asker, Bus, Priority, Site, Terms
 from lumina.modbus.pdu import BROADCAST
-from lumina.services import Candid, Farewell, Listener
+from lumina.services import Farewell, Listener, LoggedEndpoint
 from lumina.simulator.bank import Bank
 from lumina.simulator.faults import Faults
 
@@ -141,5 +141,5 @@ def _slave(name: str, listener: config.RTUSlave, bus: Bus, reactor: Any) -> Serv
     faults = Faults([fault.rule for fault in listener.faults], reactor.seconds)
     factory = Factory.forProtocol(lambda: Slave(bus, listener.line, reactor, terms=terms, faults=faults))
     factory.noisy = False
-    endpoint = Candid(name, clientFromString(reactor, listener.address))
+    endpoint = LoggedEndpoint(name, clientFromString(reactor, listener.address))
     return ClientService(endpoint, factory, retryPolicy=faults.pause, clock=reactor)

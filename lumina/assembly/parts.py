@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from twisted.application.service import MultiService
 from twisted.logger import Logger
 
 from lumina.interfaces import Bus, Sink, Watcher
 from lumina.services import Listener
+from lumina.watch.logs import LoggedTraffic
 from lumina.watch.overview import LiveOverview
 
 
@@ -48,6 +49,17 @@ class Parts:
     carriers: MultiService = field(default_factory=MultiService)
     listeners: MultiService = field(default_factory=MultiService)
     pollers: MultiService = field(default_factory=MultiService)
+
+    @classmethod
+    def watched(cls, reactor: Any, level: str = "info") -> Self:
+        """
+        Nothing yet, but an overview that sees all that will happen.
+
+        @param level: of the log; at `debug` each exchange is logged, too.
+        """
+        overview = LiveOverview(reactor.seconds)
+        logged = [LoggedTraffic()] if level == "debug" else []
+        return cls(reactor, overview, watchers=[overview, *logged])
 
     def hang_under(self, root: MultiService) -> None:
         """Make the groups children of a service, in the order in which they start."""

@@ -23,7 +23,6 @@ from lumina.services import InTurn
 from lumina.simulator.bank import Bank
 from lumina.simulator.display import lines
 from lumina.watch.logs import observer
-from lumina.watch.overview import LiveOverview
 
 _NAME = "simulator"
 _LOOPBACK = "127.0.0.1"
@@ -116,8 +115,7 @@ def serve(config: Config, host: str, reactor: Any, table: bool) -> None:
 
 def assemble(config: Config, reactor: Any, root: MultiService) -> Bank:
     """Make the simulator and its listener, and hang them under `root`."""
-    overview = LiveOverview(reactor.seconds)
-    parts = Parts(reactor, overview, watchers=[overview])
+    parts = Parts.watched(reactor)
     simulators.add(parts, config.simulators)
     listeners.add(parts, config.listen, config.rules)
     parts.hang_under(root)

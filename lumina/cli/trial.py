@@ -19,7 +19,7 @@ from lumina.sinks.documents import document, encode
 _LIKELY = " <- likely"
 
 
-class Test:
+class TrialReport:
     """
     Reads devices, one after the other, and tells about them.
 
