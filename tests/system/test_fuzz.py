@@ -37,6 +37,13 @@ access:
   - {{allow: all}}
 log: {{audit: {audit}}}
 """
+
+#: The listeners.
+MBAP, RTU, TLS, TEXT = range(4)
+
+#: Added to `TLS`: one who comes to that listener without it.
+PLAIN = 4
+
 READ = ReadHoldingRegisters(0, 100).encode()
 ANSWER = bytes((3, 200))
 
@@ -58,10 +65,10 @@ class FuzzTests(TestCase):
         text = CONFIGURATION.format(ports=self.ports, certificate=certificate, key=key, audit=audit)
         return await programs.lumina(self, text, *self.ports)
 
-    async def connect(self, kind: int, plainly: bool = False) -> Client:
-        """@param plainly: without TLS, where there should be."""
-        endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, "127.0.0.1", self.ports[kind])
-        if kind == 2 and not plainly:
+    async def connect(self, kind: int) -> Client:
+        """@param kind: which listener, or `PLAIN`."""
+        endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, "127.0.0.1", self.ports[kind % PLAIN])
+        if kind == TLS:
             endpoint = wrapClientTLS(Handshake(), endpoint)
         client = Client()
         await connectProtocol(endpoint, client)
@@ -74,18 +81,18 @@ class FuzzTests(TestCase):
         formed, and the log has no traceback.
         """
         program = await self.serve()
-        honest = [await self.connect(0), await self.connect(2)]
+        honest = [await self.connect(MBAP), await self.connect(TLS)]
         random = Random(int(os.environ.get("LUMINA_SEED", "20261125")))
         fuzzers: list[tuple[int, Client]] = []
         asked, until = 0, monotonic() + SECONDS
         while monotonic() < until:
             for kind, client in fuzzers:
-                if not client.is_open and kind in (0, 2):
-                    self.assertWellFormed(bytes(client.came))
+                if not client.is_open:
+                    self.assertWellFormed(kind, bytes(client.came))
             fuzzers = [each for each in fuzzers if each[1].is_open and len(each[1].came) < 1_000_000]
             while len(fuzzers) < 10:
-                kind = random.randrange(4)
-                fuzzers.append((kind, await self.connect(kind, random.random() < 0.3)))
+                kind = random.choice((MBAP, RTU, TLS, TLS, TEXT, PLAIN + TLS))
+                fuzzers.append((kind, await self.connect(kind)))
             for kind, client in fuzzers:
                 for piece in pieces(random, anything(random, kind)):
                     client.transport.write(piece)
@@ -103,8 +110,15 @@ class FuzzTests(TestCase):
         self.assertEqual(await program.stop(), 0)
         self.assertNotIn("Traceback", program.output)
 
-    def assertWellFormed(self, came: bytes) -> None:
-        """All that came are messages of Modbus TCP; the last may be cut off."""
+    def assertWellFormed(self, kind: int, came: bytes) -> None:
+        """
+        All that came are messages of Modbus TCP, and the last may be cut off; one who speaks no TLS where
+        he should is told at most that (RFC 8446, 6: an alert).
+        """
+        if kind == PLAIN + TLS:
+            self.assertIn(came[:1], (b"", b"\x15"))
+        if kind not in (MBAP, TLS):
+            return
         for answer in mbap.Frames().received(came):
             self.assertTrue(1 <= answer.pdu[0] <= 0xFF and len(answer.pdu) <= pdu.MAX_PDU)
             if answer.pdu[0] & 0x80:
@@ -121,8 +135,8 @@ def anything(random: Random, kind: int) -> bytes:
         body = body[: random.randrange(1, len(body) + 1)] + random.randbytes(random.randrange(4))
     unit = random.choice((0, 1, 1, 2, 100, 247, 255, random.randrange(256)))
     frames = {
-        1: rtu.encode(unit, bytes(body[:250])),
-        3: f"{random.choice('ab')}:x:plant:9600:{rtu.encode(unit, bytes(body)).hex()}:7:1\n".encode(),
+        RTU: rtu.encode(unit, bytes(body[:250])),
+        TEXT: f"{random.choice('ab')}:x:plant:9600:{rtu.encode(unit, bytes(body)).hex()}:7:1\n".encode(),
     }
     sound = frames.get(kind) or mbap.encode(random.randrange(65536), unit, bytes(body))
     broken = bytearray(sound)
