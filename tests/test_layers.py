@@ -50,6 +50,7 @@ PLANNING = {
     "poll.knowledge",
     "poll.limits",
     "poll.plan",
+    "poll.pulse",
     "poll.spans",
     "poll.splits",
 }

@@ -35,6 +35,7 @@ class Device:
     @ivar mute: registers that it does not answer to.
     @ivar quiet_above: it answers nothing to requests for more registers.
     @ivar dead: it answers nothing.
+    @ivar gateway: it lies behind a gateway, which says so when nothing comes.
     @ivar longest: registers that it gives at once.
     @ivar asked: the requests that came, as start and end.
     """
@@ -42,7 +43,7 @@ class Device:
     def __init__(self, missing: Collection[int] = (), mute: Collection[int] = (), longest: int = 125) -> None:
         self.missing, self.mute, self.longest = set(missing), set(mute), longest
         self.failing: set[int] = set()
-        self.dead = False
+        self.dead = self.gateway = False
         self.quiet_above = 125
         self.asked: list[tuple[int, int]] = []
 
@@ -50,7 +51,7 @@ class Device:
         self.asked.append((block.start, block.end))
         addresses = range(block.start, block.end)
         if self.dead or len(addresses) > self.quiet_above or self.mute.intersection(addresses):
-            raise NoReply("nothing came")
+            raise ExceptionReply(block.request.function, 11) if self.gateway else NoReply("nothing came")
         if self.failing.intersection(addresses):
             raise ExceptionReply(block.request.function, 4)
         if self.missing.intersection(addresses) or len(addresses) > self.longest:
@@ -325,21 +326,21 @@ class CycleTests(SynchronousTestCase):
     def test_hardly_anything(self) -> None:
         """
         Of a device that is silent to almost everything the one register that it has is found, by one that is
-        asked alone in each cycle.
+        asked alone in each cycle, within as many cycles as there are.
         """
         places = [(place, 1) for place in (*range(20), *range(200, 220), *range(400, 420), *range(600, 620))]
         plan = plan_of(places)
         device = Device(mute={address for address, _ in places} - {405})
         found = []
-        for cycle in range(50):
+        for cycle in range(80):
             found.append(good(run(plan, device, 60.0 * cycle)))
-            self.assertLessEqual(len(device.asked), 3 if not found[-1] else 400)
+            self.assertLessEqual(len(device.asked), 400 if found[-1] else 1 if cycle > 1 else 4)
         self.assertEqual(found[-3:], [{405}] * 3)
 
     def test_silent_limit(self) -> None:
         """
         A device that is silent to requests that are too long for it is read in the first cycle all the same,
-        and so is one that comes to dislike a register, some cycles later.
+        and one that comes to dislike a register in the next cycle after that.
         """
         plan, device = plan_of([(place, 1) for place in range(60)]), Device()
         device.quiet_above = 20
@@ -348,23 +349,72 @@ class CycleTests(SynchronousTestCase):
         run(plan, device)
         device.mute.add(30)
         found = [len(good(run(plan, device, float(cycle)))) for cycle in range(6)]
-        self.assertEqual(found, [0, 0, 0, 59, 59, 59])
+        self.assertEqual(found, [1, 59, 59, 59, 59, 59])
 
     def test_dead_device(self) -> None:
         """
-        A device that was read before and is dead costs two timeouts a cycle, now and then three, and nothing
-        is learnt from that.
+        A device that is dead costs four timeouts in its first silent cycle, three in the second, and then one
+        in each, whether it was read before or never; nothing is learnt from that.
+        """
+        for before in (True, False):
+            plan, device = plan_of([(1000 * place, 2) for place in range(10)]), Device()
+            if before:
+                run(plan, device)
+            device.dead = True
+            for cycle, timeouts in enumerate((4, 3, *[1] * 20)):
+                readings = run(plan, device, float(cycle))
+                self.assertEqual(len(device.asked), timeouts)
+                self.assertEqual({reading.quality for reading in readings.values()}, {"timeout"})
+            device.dead = False
+            self.assertEqual(len(good(run(plan, device, 30.0))), 10)
+            self.assertEqual(len(device.asked), 10)
+
+    def test_sign_of_life(self) -> None:
+        """
+        The value that was asked alone costs one request more when a dead device is back, and what it was read
+        then is given if it is not read with the others.
+        """
+        plan, device = plan_of([(place, 1) for place in range(60)]), Device()
+        device.dead = True
+        for cycle in range(3):
+            run(plan, device, float(cycle))
+        device.dead = False
+        readings = run(plan, device, 3.0)
+        alone, together = device.asked
+        self.assertEqual((len(good(readings)), alone[1] - alone[0], together), (60, 1, (0, 60)))
+        device.mute.add(alone[0] + 1)
+        device.quiet_above = 59
+        self.assertEqual(good(run(plan, device, 4.0)), {device.asked[-1][0]})
+
+    def test_sign_of_life_in_vain(self) -> None:
+        """
+        A device that falls silent to just the values that are asked first for a sign of life is read in the
+        next cycle.
+        """
+        places = [(place, 1) for place in range(60)]
+        plan, device = plan_of(places), Device()
+        run(plan, device)
+        device.dead = True
+        run(plan, device, 1.0)
+        asked = {start for start, end in device.asked if end - start == 1}
+        plan, device = plan_of(places), Device()
+        run(plan, device)
+        device.mute = asked
+        self.assertEqual(good(run(plan, device, 1.0)), set())
+        self.assertEqual(good(run(plan, device, 2.0)), {*range(60)} - asked)
+
+    def test_dead_behind_a_gateway(self) -> None:
+        """
+        A gateway that says that the device was silent is no answer of the device.
         """
         plan, device = plan_of([(1000 * place, 2) for place in range(10)]), Device()
         run(plan, device)
+        device.gateway = True
         device.dead = True
-        for cycle, timeouts in enumerate((2, 2, 2, 3, 2, 2, 2, 3, 2)):
+        for cycle, timeouts in enumerate((4, 3, 1, 1)):
             readings = run(plan, device, float(cycle))
             self.assertEqual(len(device.asked), timeouts)
-            self.assertEqual({reading.quality for reading in readings.values()}, {"timeout"})
-        device.dead = False
-        self.assertEqual(len(good(run(plan, device, 9.0))), 10)
-        self.assertEqual(len(device.asked), 10)
+            self.assertEqual({reading.quality for reading in readings.values()}, {"exception_0B"})
 
     def test_give_up(self) -> None:
         """

@@ -125,6 +125,20 @@ plans = st.builds(
 )
 
 
+def in_turn(gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places that do not overlap, so far from each other."""
+    found, end = [], 0
+    for distance, size in gaps:
+        found.append((end + distance, size))
+        end += distance + size
+    return found
+
+
+separate = st.lists(st.tuples(st.sampled_from((0, 0, 1, 3, 20)), st.sampled_from((1, 2, 4))), min_size=1).map(
+    in_turn
+)
+
+
 class OracleTests(SynchronousTestCase):
     @tries(150)
     @given(plans, devices)
@@ -167,3 +181,37 @@ class OracleTests(SynchronousTestCase):
         for _ in range(5):
             self.assertEqual(lost(plan, device, cycle(plan, device, now)), [])
             now += BAN
+
+    @tries(150)
+    @given(plans, st.booleans())
+    def test_dead(self, plan: Plan, before: bool) -> None:
+        """
+        A device that is dead costs four timeouts, three, and then one in each cycle; each value is asked
+        alone once in as many cycles as there are values.
+        """
+        if before:
+            cycle(plan, Device(), 0.0)
+        device, alone = Device(dead=True), set()
+        for number in range(len(plan.points) + 2):
+            cycle(plan, device, 60.0 + number)
+            self.assertLessEqual(len(device.asked), (4, 3, 1)[min(number, 2)])
+            alone.update(device.asked)
+        self.assertLessEqual({(each.address, each.address + each.size) for each in plan.points}, alone)
+
+    @tries(150)
+    @given(separate, st.floats(1, 300), devices, st.data())
+    def test_change(
+        self, places: list[tuple[int, int]], ratio: float, device: Device, data: st.DataObject
+    ) -> None:
+        """
+        A device that was read, and then falls silent to two registers, to long requests, or refuses some: all
+        that it still gives is read from the next cycle on.
+        """
+        plan = Plan(points(places), costs=Costs(ratio / 1000, 0.001))
+        for number in range(data.draw(st.integers(1, 4))):
+            cycle(plan, Device(), 60.0 * number)
+        taken = [address for start, size in places for address in range(start, start + size)]
+        device.mute = frozenset(data.draw(st.sets(st.sampled_from(taken), max_size=2)))
+        cycle(plan, device, 300.0)
+        for number in range(6):
+            self.assertEqual(lost(plan, device, cycle(plan, device, 360.0 + number)), [])

@@ -115,23 +115,9 @@ class Knowledge:
         self._gaps: dict[Gap, Ban] = {}
         self._spans: dict[Place, Ban] = {}
         self._misses: dict[Place, int] = {}
+        self._turns: dict[Place, int] = {}
         self.silent_cycles = 0
         self._lengths = {True: Length(), False: Length()}
-
-    @property
-    def answers(self) -> bool:
-        """Whether it has ever been read."""
-        return bool(self._readable)
-
-    @property
-    def doubtful(self) -> bool:
-        """
-        Whether silence may come from what is asked, and not from a dead device.
-
-        So it is while it never answered; later in the 4th silent cycle, and in each 8th.
-        """
-        cycles = self.silent_cycles + 1
-        return not self.answers or cycles == 4 or cycles % 8 == 0
 
     @property
     def silent(self) -> bool:
@@ -141,6 +127,20 @@ class Knowledge:
     def silent_cycle(self) -> None:
         """A cycle is over in which the device answered nothing that was asked."""
         self.silent_cycles += 1
+
+    def lives(self) -> None:
+        """Something came from the device."""
+        self.silent_cycles = 0
+        if self._turns:
+            self._turns.clear()
+
+    def silent_alone(self, place: Place) -> None:
+        """Nothing came when a single value was asked for."""
+        self._turns[place] = max(self._turns.values(), default=0) + 1
+
+    def turn(self, place: Place) -> int:
+        """When a single value met with silence last, since anything came at all; 0: not yet."""
+        return self._turns.get(place, 0)
 
     @property
     def barriers(self) -> bool:
@@ -207,7 +207,7 @@ class Knowledge:
         @param cuts: where its spans touch.
         @param parts: its spans.
         """
-        self.silent_cycles = 0
+        self.lives()
         if self._misses:
             self._misses.pop(place, None)
         if place in self._whole and not self._gaps and not self._spans:

@@ -2,12 +2,13 @@
 How requests are taken apart, and what it says of one that its parts were answered, when it was not. Pure.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lumina.poll.block import Block
-from lumina.poll.knowledge import Knowledge, Place
-from lumina.poll.spans import Gap, Span
+from lumina.poll.knowledge import Gate, Place
+from lumina.poll.plan import Plan
+from lumina.poll.spans import Gap, Span, apart, gap, runs
 
 
 @dataclass(slots=True)
@@ -32,22 +33,30 @@ class _Split:
 class Splits:
     """The blocks of a cycle that failed, and were asked again in parts."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self._knowledge = knowledge
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._knowledge = plan, plan.knowledge
         self._waiting: dict[Block, _Split] = {}
 
-    def add(self, place: Place, parts: Sequence[Block], gaps: tuple[Gap, ...], silent: bool) -> None:
-        """
-        A block is asked again in parts.
+    def untried(self, block: Block, now: float) -> bool:
+        """Whether it reads across a gap that was never read, or that has failed."""
+        return apart(block.spans) and any(
+            self._knowledge.gate(each, now) is not Gate.OPEN for each in block.gaps
+        )
 
-        @param gaps: between the parts. They are to blame if every part is answered; of a block that
-            was answered before, only when it fails again and again.
+    def at_gaps(self, block: Block, now: float) -> list[Block]:
+        """The runs between its gaps. Those gaps that were never read are to blame, if there are any."""
+        blamed = tuple(each for each in block.gaps if self._knowledge.gate(each, now) is not Gate.OPEN)
+        return self._split(block, runs(block.spans), blamed or block.gaps, now, silent=True)
+
+    def halves(self, block: Block, now: float, silent: bool) -> list[Block]:
+        """
+        Two parts of a block of several spans.
+
         @param silent: it met with silence; else it was refused.
         """
-        known = self._knowledge.whole(place)
-        if known and not self._knowledge.misses(place):
-            gaps = ()
-        self._waiting.update(dict.fromkeys(parts, _Split(place, gaps, silent, len(parts), known)))
+        cut = self._middle(block.spans)
+        parts, between = (block.spans[:cut], block.spans[cut:]), gap(block.spans[cut - 1], block.spans[cut])
+        return self._split(block, parts, (between,), now, silent)
 
     def settle(self, block: Block, sound: bool, now: float) -> None:
         """A block, which may be a part of another, was asked, or is taken apart itself."""
@@ -62,29 +71,24 @@ class Splits:
         if split.sound and not split.waiting and split.gaps:
             self._knowledge.apart(split.place, split.gaps, now, split.silent)
 
+    def _split(
+        self, block: Block, parts: Sequence[Sequence[Span]], blamed: tuple[Gap, ...], now: float, silent: bool
+    ) -> list[Block]:
+        """
+        @param blamed: what is to blame if all parts are answered; of a block that was read
+            before, only when it fails again and again.
+        """
+        self.settle(block, False, now)
+        known = self._knowledge.whole(block.place)
+        if known and not self._knowledge.misses(block.place):
+            blamed = ()
+        blocks = [self._plan.block(part) for part in parts]
+        self._waiting.update(dict.fromkeys(blocks, _Split(block.place, blamed, silent, len(blocks), known)))
+        return blocks
 
-def one_alone(blocks: Sequence[Block], turn: int, make: Callable[[Sequence[Span]], Block]) -> list[Block]:
-    """
-    The same requests, but for one span that is asked alone, and first.
-
-    @param turn: which one; counted round and round.
-    @param make: makes one request for several spans.
-    """
-    place = turn % (sum(len(block.spans) for block in blocks) or 1)
-    for index, block in enumerate(blocks):
-        if place < len(block.spans):
-            rest = [part for part in (block.spans[:place], block.spans[place + 1 :]) if part]
-            alone = make(block.spans[place : place + 1])
-            return [alone, *blocks[:index], *(make(part) for part in rest), *blocks[index + 1 :]]
-        place -= len(block.spans)
-    return []
-
-
-def ends(count: int, turn: int) -> set[int]:
-    """
-    Where to cut spans so that the first and the last one are alone; at other turns those next to them.
-
-    @param count: how many spans.
-    """
-    near = turn % ((count + 1) // 2)
-    return {near, near + 1, count - near - 1, count - near}
+    def _middle(self, several: Sequence[Span]) -> int:
+        """Where to cut: at the gap nearest to the middle that was not read yet, else in the middle."""
+        middle = len(several) / 2
+        cuts = range(1, len(several))
+        strange = [cut for cut in cuts if not self._knowledge.proven(*gap(several[cut - 1], several[cut]))]
+        return min(strange or cuts, key=lambda cut: abs(cut - middle))
