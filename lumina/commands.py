@@ -1,5 +1,5 @@
 """
-The text language: a line becomes an `Ask` or a `Talk`, an outcome a line.
+The text language: a line becomes a `RequestLine` or a `Command`, an outcome a line.
 
 A request is `id:type:port:baudrate:hex:length[:timeout]`, and is answered by
 exactly one line in one of three dialects. A line without a colon is a command
@@ -35,7 +35,7 @@ _FUNCTIONS = range(0x01, 0x80)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RequestLine:
     """
     A request line.
 
@@ -54,7 +54,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class Command:
     """A command of a person, and what it is for."""
 
     name: str
@@ -63,24 +63,29 @@ class Talk:
 
 
 COMMANDS: Final = (
-    Talk("help", "", "this list"),
-    Talk("ports", "", "every serial bus: its names, line, state and counts"),
-    Talk("stats", "[port]", "what each serial bus has carried, or all about one"),
-    Talk("units", "[port]", "how each unit has answered, and when it was last seen"),
-    Talk("devices", "[id]", "what lumina polls: who is online, how old its values are; or all values of one"),
-    Talk("spool", "", "where readings go: what was delivered, what waits, what was refused or lost"),
-    Talk("version", "", "which lumina this is"),
-    Talk("quit", "", "close the connection"),
+    Command("help", "", "this list"),
+    Command("ports", "", "every serial bus: its names, line, state and counts"),
+    Command("stats", "[port]", "what each serial bus has carried, or all about one"),
+    Command("units", "[port]", "how each unit has answered, and when it was last seen"),
+    Command(
+        "devices", "[id]", "what lumina polls: who is online, how old its values are; or all values of one"
+    ),
+    Command("spool", "", "where readings go: what was delivered, what waits, what was refused or lost"),
+    Command("version", "", "which lumina this is"),
+    Command("quit", "", "close the connection"),
 )
 
 
 def help_lines() -> list[str]:
     """What `help` answers, generated from the table that parses commands."""
-    width = max(len(f"{talk.name} {talk.argument}".strip()) for talk in COMMANDS)
+    width = max(len(f"{command.name} {command.argument}".strip()) for command in COMMANDS)
     return [
         f"{SYNTAX}  ask a unit; for example",
         f"  {EXAMPLE}",
-        *(f"{f'{talk.name} {talk.argument}'.strip():{width}}  {talk.meaning}" for talk in COMMANDS),
+        *(
+            f"{f'{command.name} {command.argument}'.strip():{width}}  {command.meaning}"
+            for command in COMMANDS
+        ),
     ]
 
 
@@ -92,12 +97,12 @@ def parse_command(line: str) -> tuple[str, list[str]]:
     @raise BadRequest: there is no such command, or it takes no such words.
     """
     name, *words = line.split()
-    for talk in COMMANDS:
-        if talk.name == name.lower():
-            if words and not talk.argument:
-                raise BadRequest(f"{talk.name} takes no argument, not {shown(words[0])}")
-            return talk.name, words
-    near = get_close_matches(name.lower(), [talk.name for talk in COMMANDS], 1) or ["help"]
+    for command in COMMANDS:
+        if command.name == name.lower():
+            if words and not command.argument:
+                raise BadRequest(f"{command.name} takes no argument, not {shown(words[0])}")
+            return command.name, words
+    near = get_close_matches(name.lower(), [command.name for command in COMMANDS], 1) or ["help"]
     raise BadRequest(
         f"{shown(name)} is neither a request ({SYNTAX}) nor a command; did you mean {near[0]}?",
     )
@@ -109,7 +114,7 @@ def answer_id(line: str) -> str:
     return "".join(c if _printable(c) else "?" for c in name) or "-"
 
 
-def parse_ask(line: str, ports: Iterable[str]) -> Ask:
+def parse_request(line: str, ports: Iterable[str]) -> RequestLine:
     """
     Read a request line.
 
@@ -128,7 +133,7 @@ def parse_ask(line: str, ports: Iterable[str]) -> Ask:
         raise BadRequest(f"type: {shown(label)} is not up to {_TYPE_LIMIT} printable characters")
     port, (baudrate, digits, length, *timeout) = _split(rest, ports)
     unit, request = parse_frame(digits)
-    return Ask(
+    return RequestLine(
         id=name,
         type=label,
         port=port,
@@ -175,7 +180,7 @@ class Documented:
     #: Seconds between answers on one connection, at least.
     pause = 0.0
 
-    def good(self, ask: Ask, frame: bytes, now: float) -> str:
+    def good(self, ask: RequestLine, frame: bytes, now: float) -> str:
         return f"OK:{ask.id}:{frame.hex().upper()}"
 
     def bad(self, name: str, error: LuminaError, now: float) -> str:
@@ -192,7 +197,7 @@ class Timestamped:
 
     pause = 0.005
 
-    def good(self, ask: Ask, frame: bytes, now: float) -> str:
+    def good(self, ask: RequestLine, frame: bytes, now: float) -> str:
         return f"{ask.id}:{frame.hex(' ').upper()}:{now:.4f}"
 
     def bad(self, name: str, error: LuminaError, now: float) -> str:
@@ -209,7 +214,7 @@ class Bare:
 
     pause = 0.0
 
-    def good(self, ask: Ask, frame: bytes, now: float) -> str:
+    def good(self, ask: RequestLine, frame: bytes, now: float) -> str:
         return f"{ask.id}:{(frame[:-2] if ask.length == len(frame) - 2 else frame).hex()}"
 
     def bad(self, name: str, error: LuminaError, now: float) -> str:

@@ -47,8 +47,8 @@ class Bus(Protocol):
         """
 
 
-#: Asks the same anew at each call. It gives the PDU of the reply, and raises what a Deferred would fail with.
-Ask = Callable[[], bytes]
+#: Asks the same once more at each call. It gives the PDU of the reply, or raises what a Deferred fails with.
+AskAgain = Callable[[], bytes]
 
 
 class Prompt(Protocol):
@@ -57,7 +57,7 @@ class Prompt(Protocol):
     for those who ask one thing again and again. Other buses have no such attribute.
     """
 
-    def __call__(self, unit: int, request: Request, terms: Terms) -> Ask | None:
+    def __call__(self, unit: int, request: Request, terms: Terms) -> AskAgain | None:
         """@return: `None`: only `execute` tells what becomes of it."""
 
 

@@ -7,13 +7,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.commands import (
     COMMANDS,
     DIALECTS,
-    Ask,
+    RequestLine,
     answer_id,
     dialect_of,
     help_lines,
-    parse_ask,
     parse_command,
     parse_frame,
+    parse_request,
 )
 from lumina.errors import (
     BadCRC,
@@ -40,7 +40,7 @@ REPLY = bytes.fromhex("0103040000000" + "13BF3")
 NOW = 1732467890.1234
 
 
-def ask(**changed: object) -> Ask:
+def ask(**changed: object) -> RequestLine:
     fields: dict[str, object] = {
         "id": "test",
         "type": "THC",
@@ -51,7 +51,7 @@ def ask(**changed: object) -> Ask:
         "length": 9,
         "timeout": 0.5,
     }
-    return Ask(**(fields | changed))  # type: ignore[arg-type]
+    return RequestLine(**(fields | changed))  # type: ignore[arg-type]
 
 
 class RequestTests(SynchronousTestCase):
@@ -60,21 +60,21 @@ class RequestTests(SynchronousTestCase):
         The line of the documentation is understood.
         """
         line = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
-        self.assertEqual(parse_ask(line, PORTS), ask())
+        self.assertEqual(parse_request(line, PORTS), ask())
 
     def test_no_timeout(self) -> None:
         """
         The timeout may be empty or left out.
         """
         for line in ("test:THC:greenhouse:9600:010300000002:9", "test:THC:greenhouse:9600:010300000002:9:"):
-            self.assertEqual(parse_ask(line, PORTS), ask(port="greenhouse", timeout=None))
+            self.assertEqual(parse_request(line, PORTS), ask(port="greenhouse", timeout=None))
 
     def test_port_with_colons(self) -> None:
         """
         A path may contain colons; the longest configured name that fits is the port.
         """
         for port in PORTS:
-            self.assertEqual(parse_ask(f"a:b:{port}:9600:010300000002:9", PORTS).port, port)
+            self.assertEqual(parse_request(f"a:b:{port}:9600:010300000002:9", PORTS).port, port)
 
     def test_wrong_fields(self) -> None:
         """
@@ -111,7 +111,7 @@ class RequestTests(SynchronousTestCase):
             ("a:b:greenhouse:9600:010300000002:0:inf", BadRequest, ["timeout", "inf"]),
             ("a:b:greenhouse:9600:010300000002:0:-1", BadRequest, ["timeout", "-1"]),
         ]:
-            raised = self.assertRaises(NotSent, parse_ask, line, PORTS)
+            raised = self.assertRaises(NotSent, parse_request, line, PORTS)
             self.assertIs(type(raised), error, line)
             for word in words:
                 self.assertIn(word, str(raised), line)
@@ -120,9 +120,9 @@ class RequestTests(SynchronousTestCase):
         """
         The longest id and type, and the shortest and longest timeout, are taken.
         """
-        taken = parse_ask(f"{'i' * 128}:{'t' * 64}:greenhouse:9600:010300000002:0:300", PORTS)
+        taken = parse_request(f"{'i' * 128}:{'t' * 64}:greenhouse:9600:010300000002:0:300", PORTS)
         self.assertEqual((len(taken.id), len(taken.type), taken.timeout), (128, 64, 300.0))
-        self.assertEqual(parse_ask("i::greenhouse:9600:010300000002:0:.01", PORTS).timeout, 0.01)
+        self.assertEqual(parse_request("i::greenhouse:9600:010300000002:0:.01", PORTS).timeout, 0.01)
 
     @given(st.text(max_size=120))
     def test_any_line(self, line: str) -> None:
@@ -131,7 +131,7 @@ class RequestTests(SynchronousTestCase):
         """
         for text in (line, f"a:b:greenhouse:{line}", f"a:b:greenhouse:9600:{line}:0"):
             try:
-                parse_ask(text, PORTS)
+                parse_request(text, PORTS)
             except NotSent as error:
                 self.assertNotIn("\n", str(error))
             self.assertTrue(1 <= len(answer_id(text)) <= 128 and answer_id(text).isprintable())

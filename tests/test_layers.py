@@ -162,10 +162,10 @@ class CheckerTests(SynchronousTestCase):
         Rooms share only what lies below them, however the import is written.
         """
         self.refused("bus/port.py", "import lumina.watch.logs", "from lumina.watch.logs import observer")
-        self.refused("bus/port.py", "from lumina import watch", "from lumina.commands import Ask")
+        self.refused("bus/port.py", "from lumina import watch", "from lumina.commands import RequestLine")
         self.refused("frontends/text.py", "from lumina.bus.port import Port", "from lumina import plugins")
         self.refused("poll/poller.py", "def late():\n    from lumina.sinks import spool")
-        self.refused("testing.py", "from lumina.commands import Ask")
+        self.refused("testing.py", "from lumina.commands import RequestLine")
         self.allowed("bus/port.py", "from lumina.bus import wire", "import lumina.modbus.rtu")
         self.allowed("frontends/text.py", "from lumina.status import PortStatus")
         self.allowed("frontends/text.py", "from lumina import commands", "from lumina.access import Access")
@@ -176,7 +176,7 @@ class CheckerTests(SynchronousTestCase):
         """
         self.refused("errors.py", "from lumina.modbus import pdu")
         self.refused("modbus/pdu.py", "from lumina.readings import Point")
-        self.refused("interfaces.py", "from lumina.commands import Ask")
+        self.refused("interfaces.py", "from lumina.commands import RequestLine")
         self.refused("status.py", "from lumina.interfaces import Terms", "from lumina.errors import NotTaken")
         self.refused("plugins.py", "from lumina.errors import LuminaError")
         self.refused("client/blocking.py", "from lumina.interfaces import Bus")

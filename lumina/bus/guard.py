@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from lumina.bus.brevity import Brevity
 from lumina.errors import Denied
-from lumina.interfaces import Ask, Asker, Bus, Listening, Outcome, Prompt, Terms, Watcher
+from lumina.interfaces import AskAgain, Asker, Bus, Listening, Outcome, Prompt, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 
 #: Askers of which it is remembered what they may.
@@ -99,7 +99,7 @@ class Guard:
                 return self._refuse(unit, request, terms, sentence)
         return self._bus.execute(unit, request, terms)
 
-    def _allowed(self, unit: int, request: Request, terms: Terms) -> Ask | None:
+    def _allowed(self, unit: int, request: Request, terms: Terms) -> AskAgain | None:
         """Rules do not change: what is allowed once is always. What is refused is refused by `execute`."""
         assert self._ask_bus is not None
         if self._view(terms.asker, self._name).refusal(unit, request):

@@ -18,10 +18,10 @@ from twisted.python.failure import Failure
 from lumina.errors import ExceptionReply, LuminaError, NoReply, QueueFull
 from lumina.frontends.askers import asker_of
 from lumina.frontends.connection import ConnectionFactory, MakeAsker
+from lumina.frontends.direct import direct_writer
+from lumina.frontends.faulty import FaultySender
 from lumina.frontends.framings import Frame
 from lumina.frontends.listening import listening
-from lumina.frontends.mischief import Mischief
-from lumina.frontends.prompt import writer
 from lumina.frontends.serving import BrokenStreams, Known, Requests, Serving
 from lumina.frontends.stream import FramedConnection
 from lumina.frontends.underway import Slot, UnderWay
@@ -65,7 +65,7 @@ class GatewayConnection(FramedConnection):
         self._terms = _NOT_YET
         self._again: Known | None = None
         self._under_way = UnderWay(self._deliver)
-        self._mischief = Mischief(self._reactor, self._write)
+        self._faulty = FaultySender(self._reactor, self._write)
         self._answers: list[bytes] = []
         self._gathering = False
         self._to_all: set[Deferred[Reply]] = set()
@@ -73,11 +73,11 @@ class GatewayConnection(FramedConnection):
     # From the transport.
 
     def connectionMade(self) -> None:
-        self._send = writer(self.transport)
+        self._send = direct_writer(self.transport)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._mischief.stop()
+        self._faulty.stop()
         super().connectionLost(reason)
 
     # Requests.
@@ -205,9 +205,9 @@ class GatewayConnection(FramedConnection):
             return self._encode(transaction, unit, body)
 
         pieces = fate.pieces(slot.unit, answer, encode) if answer and not fate.deaf else []
-        due = self._mischief.send(slot.unit, pieces)
+        due = self._faulty.send(slot.unit, pieces)
         if fate.close:
-            self._mischief.at(due, self._cut_off, None)
+            self._faulty.at(due, self._cut_off, None)
 
     def _cut_off(self, _: None) -> None:
         self.transport.unregisterProducer()  # one that is paused would be waited for
@@ -220,7 +220,7 @@ class GatewayConnection(FramedConnection):
             self._send(data)
 
     def _is_due(self) -> bool:
-        return super()._is_due() or bool(self._answers or self._under_way or self._mischief)
+        return super()._is_due() or bool(self._answers or self._under_way or self._faulty)
 
 
 class GatewayFactory(ConnectionFactory):

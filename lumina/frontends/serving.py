@@ -7,10 +7,10 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
+from lumina.frontends.faulty import Fate
 from lumina.frontends.framings import MBAP, Framing
-from lumina.frontends.mischief import Fate
 from lumina.frontends.priorities import Priorities
-from lumina.interfaces import Ask, Bus, Prompt, Terms
+from lumina.interfaces import AskAgain, Bus, Prompt, Terms
 from lumina.modbus import pdu
 from lumina.modbus.pdu import BROADCAST, Request
 
@@ -93,7 +93,7 @@ class Requests(dict[bytes, Request]):
         return request
 
 
-class Known(dict[tuple[int, bytes], Ask]):
+class Known(dict[tuple[int, bytes], AskAgain]):
     """What one client has asked before, by unit id and PDU, where it can be asked again at once."""
 
     def __init__(self, serving: Serving, requests: Requests, terms: Terms) -> None:
@@ -106,7 +106,7 @@ class Known(dict[tuple[int, bytes], Ask]):
         self._requests = requests
         self._terms = terms
 
-    def __missing__(self, key: tuple[int, bytes]) -> Ask | None:
+    def __missing__(self, key: tuple[int, bytes]) -> AskAgain | None:
         unit, body = key
         route, request = self._prompt[unit], self._requests.get(body)
         if (

@@ -22,9 +22,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lumina.errors import Cancelled, ExceptionReply, LuminaError, NoReply
+from lumina.frontends.faulty import Encode, Fate, FaultySender
 from lumina.frontends.framings import last_request
 from lumina.frontends.listening import listening
-from lumina.frontends.mischief import Encode, Fate, Mischief
 from lumina.interfaces import Bus, Terms
 from lumina.modbus import pdu, rtu
 from lumina.modbus.pdu import BROADCAST, EXCEPTION, Reply, Request
@@ -116,7 +116,7 @@ class Slave(protocol.Protocol):
         self._turn = 0
         self._asked: Deferred[None] | None = None
         self._reply: IDelayedCall | None = None
-        self._mischief = Mischief(clock, self._write, line.duration, self._turnaround)
+        self._faulty = FaultySender(clock, self._write, line.duration, self._turnaround)
 
     def connectionMade(self) -> None:
         self._babble()
@@ -134,7 +134,7 @@ class Slave(protocol.Protocol):
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         self._give_up()
-        self._mischief.stop()
+        self._faulty.stop()
         self._bytes = b""
         self._await_silence()
 
@@ -209,9 +209,9 @@ class Slave(protocol.Protocol):
         """Let the answer take its fate; a new request does not call it back any more."""
         self._reply = None
         pieces = [] if fate.deaf else fate.pieces(unit, body, rtu.encode)
-        due = self._mischief.send(unit, pieces)
+        due = self._faulty.send(unit, pieces)
         if fate.gone:
-            self._mischief.at(due, self._leave, fate.gone)
+            self._faulty.at(due, self._leave, fate.gone)
 
     def _write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -225,7 +225,7 @@ class Slave(protocol.Protocol):
     def _babble(self) -> None:
         if following := self._faults.babble():
             seconds, noise = following
-            self._mischief.at(self._clock.seconds() + seconds, self._babble_on, noise)
+            self._faulty.at(self._clock.seconds() + seconds, self._babble_on, noise)
 
     def _babble_on(self, noise: bytes) -> None:
         self._write(noise)

@@ -18,7 +18,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from lumina import commands
-from lumina.commands import DIALECTS, HEARTBEAT, Ask, Dialect
+from lumina.commands import DIALECTS, HEARTBEAT, Dialect, RequestLine
 from lumina.errors import BadRequest, Expired, LuminaError, QueueFull
 from lumina.frontends import describe
 from lumina.frontends.answers import Answers
@@ -130,7 +130,7 @@ class TextConnection(Connection, LineReceiver):
 
     def _request(self, line: str) -> None:
         try:
-            ask = commands.parse_ask(line, self._site.buses)
+            ask = commands.parse_request(line, self._site.buses)
         except LuminaError as error:
             self._refuse(commands.answer_id(line), error)
             return
@@ -160,14 +160,14 @@ class TextConnection(Connection, LineReceiver):
         self._asked.discard(asked)
         return result
 
-    def _replied(self, reply: Reply, ask: Ask) -> None:
+    def _replied(self, reply: Reply, ask: RequestLine) -> None:
         frame = rtu.encode(ask.unit, reply.pdu) if reply.pdu else b""
         dialect = self._dialect_for(ask.id)
         # A reply that was shared or remembered keeps the time at which it came.
         age = max(0.0, self._site.reactor.seconds() - reply.ended) if reply.ended else 0.0
         self._put(dialect.good(ask, frame, self._site.wall() - age), dialect.pause)
 
-    def _failed(self, failure: Failure, ask: Ask) -> None:
+    def _failed(self, failure: Failure, ask: RequestLine) -> None:
         if self._parted:
             return  # withdrawn, because the client has gone
         error = failure.value

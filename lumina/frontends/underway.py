@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from lumina.frontends.mischief import Fate
+from lumina.frontends.faulty import Fate
 from lumina.interfaces import Bus
 
 

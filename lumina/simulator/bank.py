@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import Logger
 
 from lumina.errors import LuminaError, NoReply
-from lumina.interfaces import Ask, Listening, Outcome, Terms, Watcher
+from lumina.interfaces import AskAgain, Listening, Outcome, Terms, Watcher
 from lumina.modbus.pdu import BROADCAST, Reply, Request
 from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
@@ -111,7 +111,7 @@ class Bank:
             return fail(error)
         return succeed(Reply(request, body, now, now))
 
-    def prompt(self, unit: int, request: Request, terms: Terms) -> Ask | None:
+    def prompt(self, unit: int, request: Request, terms: Terms) -> AskAgain | None:
         device = self._units.get(unit, self._anywhere)
         if device is None:
             return None

@@ -36,7 +36,7 @@ class Fate(Protocol):
         """What is sent for an answer: bytes, and the seconds of silence before them."""
 
 
-class Mischief:
+class FaultySender:
     """
     Sends the pieces of answers, each at its time.
 

@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.tcp import Connection
 
 
-def writer(transport: Any) -> Callable[[bytes], object]:
+def direct_writer(transport: Any) -> Callable[[bytes], object]:
     """
     How to write to a transport so that the bytes leave at once, where nothing
     else is on its way: that saves the reactor a turn, and two calls of the
