@@ -16,9 +16,9 @@ from lumina.modbus.values import Format
 from lumina.simulator.bank import Bank
 from lumina.simulator.memory import Signal
 from lumina.simulator.moment import Moment
-from lumina.simulator.nature import Nature
 from lumina.simulator.process import Constant, Counter, Ramp, Uniform
 from lumina.simulator.tables import bits, registers
+from lumina.simulator.traits import Traits
 from lumina.simulator.unit import Unit
 from lumina.testing import FakeWatcher
 
@@ -173,7 +173,7 @@ class OtherRequestTests(BankTestCase):
         """
         A function that the unit does not serve is exception 01, known to lumina or not.
         """
-        simple = Unit(coils=bits(8), nature=Nature(functions=(1,)))
+        simple = Unit(coils=bits(8), traits=Traits(functions=(1,)))
         self.bank = Bank({1: simple}, self.clock.seconds)
         self.assertEqual(self.ask(pdu.ReadCoils(0, 8)).pdu, b"\x01\x01\x00")
         for request in (pdu.Opaque(b"\x42\x01"), pdu.Diagnostics(0, 5), pdu.WriteCoil(0, True)):

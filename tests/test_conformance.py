@@ -14,8 +14,8 @@ from lumina.modbus import mbap, rtu
 from lumina.modbus.pdu import reply_size, request_size
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files, Queues
-from lumina.simulator.nature import Nature
 from lumina.simulator.tables import bits, registers
+from lumina.simulator.traits import Traits
 from lumina.simulator.unit import Unit
 from lumina.testing import site
 from tests.conformance import Case, cases
@@ -27,10 +27,10 @@ UNIT = 0x11
 Ask = Callable[[bytes], bytes | None]
 
 
-def device(nature: Nature = Nature()) -> Unit:  # noqa: B008
+def device(traits: Traits = Traits()) -> Unit:  # noqa: B008
     """The tables of the preset `basic`, a file and two queues."""
     return Unit(
-        nature=nature,
+        traits=traits,
         coils=bits(100),
         discrete_inputs=bits(100, held={address: address % 2 for address in range(100)}),
         holding_registers=registers(100, held={address: address for address in range(100)}),
@@ -128,7 +128,7 @@ def exemplary() -> Unit:
         ),
         files=Files({4: [0, 0x0DFE, 0x0020, *[0] * 20], 3: [*[0] * 9, 0x33CD, 0x0040]}),
         queues=Queues({0x04DE: [0x01B8, 0x1284]}),
-        nature=Nature(exception_status=0x6D),
+        traits=Traits(exception_status=0x6D),
     )
 
 
@@ -183,7 +183,7 @@ class ConformanceTests(SynchronousTestCase):
         to the last byte of the CRC.
         """
         clock, line = Clock(), StringTransport()
-        libmodbus = device(Nature(functions=(1, 2, 3, 4, 5, 6, 15, 16, 22, 23)))
+        libmodbus = device(Traits(functions=(1, 2, 3, 4, 5, 6, 15, 16, 22, 23)))
         slave = Slave(Bank({1: libmodbus, 0x11: exemplary()}, clock.seconds), LINE, clock)
         slave.makeConnection(line)
         for row in VECTORS.strip().splitlines():

@@ -21,7 +21,7 @@ from lumina.modbus.pdu import RecordData, Request
 from lumina.simulator import snapshot
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files
-from lumina.simulator.keeper import PAUSE, Keeper, set_aside, write
+from lumina.simulator.kept_file import PAUSE, KeptFile, set_aside, write
 from lumina.simulator.memory import Signal
 from lumina.simulator.missing import Missing
 from lumina.simulator.process import Counter
@@ -104,7 +104,7 @@ class SnapshotTests(SynchronousTestCase):
             self.assertEqual(snapshot.take(new), before)
 
 
-class KeeperTests(SynchronousTestCase):
+class KeptFileTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.path = self.mktemp()
@@ -112,8 +112,8 @@ class KeeperTests(SynchronousTestCase):
         self.threads: list[Callable[[], None]] = []
         self.written: list[Deferred[None]] = []
 
-    def keeper(self, in_thread: Callable[[Callable[[], None]], Deferred[None]] = at_once) -> Keeper:
-        return Keeper(self.path, lambda: lambda: self.content, self.clock, in_thread)
+    def kept_file(self, in_thread: Callable[[Callable[[], None]], Deferred[None]] = at_once) -> KeptFile:
+        return KeptFile(self.path, lambda: lambda: self.content, self.clock, in_thread)
 
     def later(self, function: Callable[[], None]) -> Deferred[None]:
         """A thread that the test lets run."""
@@ -132,9 +132,9 @@ class KeeperTests(SynchronousTestCase):
         """
         Many changes are one write, soon after the first.
         """
-        keeper = self.keeper()
+        kept = self.kept_file()
         for _ in range(100):
-            keeper.changed()
+            kept.changed()
         self.assertFalse(os.path.exists(self.path))
         self.clock.advance(PAUSE)
         self.assertEqual((self.read(), self.clock.getDelayedCalls()), (b"1", []))
@@ -143,11 +143,11 @@ class KeeperTests(SynchronousTestCase):
         """
         What changes while the disk is waited for is written afterwards, never at the same time.
         """
-        keeper = self.keeper(self.later)
-        keeper.changed()
+        kept = self.kept_file(self.later)
+        kept.changed()
         self.clock.advance(PAUSE)
         self.content = b"2"
-        keeper.changed()
+        kept.changed()
         self.clock.advance(10 * PAUSE)
         self.assertEqual(len(self.threads), 1)
         self.let_run()
@@ -159,12 +159,12 @@ class KeeperTests(SynchronousTestCase):
         """
         To stop is to write what has not been written, and to wait for it.
         """
-        keeper = self.keeper(self.later)
-        keeper.startService()
-        keeper.changed()
+        kept = self.kept_file(self.later)
+        kept.startService()
+        kept.changed()
         self.clock.advance(PAUSE)
-        keeper.changed()
-        stopped = keeper.stopService()
+        kept.changed()
+        stopped = kept.stopService()
         self.content = b"last"
         self.let_run()
         self.assertNoResult(stopped)
@@ -176,7 +176,7 @@ class KeeperTests(SynchronousTestCase):
         """
         Nothing is written where nothing has changed.
         """
-        self.successResultOf(self.keeper().stopService())
+        self.successResultOf(self.kept_file().stopService())
         self.assertFalse(os.path.exists(self.path))
 
     def test_disk_that_refuses(self) -> None:
@@ -184,10 +184,10 @@ class KeeperTests(SynchronousTestCase):
         A file that cannot be written is said once, and tried again at the next change.
         """
         self.path = "/nonexistent/file"
-        keeper = self.keeper()
+        kept = self.kept_file()
         with capturedLogs() as logged:
             for _ in range(3):
-                keeper.changed()
+                kept.changed()
                 self.clock.advance(PAUSE)
         (event,) = logged
         self.assertIn("/nonexistent/file cannot be written", formatEvent(event))

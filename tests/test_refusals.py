@@ -11,9 +11,9 @@ from lumina.modbus.pdu import RecordData, RecordRange, Reply, Request
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files, Queues
 from lumina.simulator.memory import Signal
-from lumina.simulator.nature import Nature
 from lumina.simulator.process import Ramp
 from lumina.simulator.tables import BitsOf, Table, bits, registers
+from lumina.simulator.traits import Traits
 from lumina.simulator.unit import Unit
 from tests.examples import tries
 
@@ -33,7 +33,7 @@ def device() -> Unit:
     holding.memory.put(10, Signal(Ramp(0, 1000, 100)))
     files = Files({1: range(10), 2: range(5)})
     queues = Queues({100: range(5), 101: range(40)})
-    return Unit(coils, BitsOf(holding), holding, Table(holding.memory, first=2), files, queues, Nature())
+    return Unit(coils, BitsOf(holding), holding, Table(holding.memory, first=2), files, queues, Traits())
 
 
 def state(unit: Unit) -> list[bytes]:

@@ -9,8 +9,8 @@ from lumina.modbus.identity import Identity, ServerId
 from lumina.modbus.pdu import Diagnostics, RecordData, RecordRange, Request
 from lumina.simulator.bank import Bank
 from lumina.simulator.files import Files, Queues
-from lumina.simulator.nature import Nature
 from lumina.simulator.tables import BitsOf, Table, bits, registers
+from lumina.simulator.traits import Traits
 from lumina.simulator.unit import Unit
 
 #: The counters of function 08, by what they count.
@@ -23,12 +23,12 @@ class UnitTestCase(SynchronousTestCase):
         self.bank = Bank({17: self.unit, 18: Unit()}, Clock().seconds)
 
     def device(self) -> Unit:
-        nature = Nature(
+        traits = Traits(
             Identity({0: "Company", 1: "Product", 2: "V2.11"}), ServerId(b"\x07", True, b"pump"), 0x6D, 0x0102
         )
         files = Files({4: [0, 0x0DFE, 0x0020, 0, 0, 0, 0, 0, 0, 0], 3: [*range(9), 0x33CD, 0x40]})
         queues = Queues({0x04DE: [440, 4740], 1: range(31), 2: range(32), 3: []})
-        return Unit(bits(8), bits(8), registers(8), registers(8), files, queues, nature)
+        return Unit(bits(8), bits(8), registers(8), registers(8), files, queues, traits)
 
     def ask(self, request: Request, unit: int = 17) -> str:
         """The reply PDU in hexadecimal digits."""

@@ -17,7 +17,7 @@ from lumina.config.simulators import Simulator
 from lumina.errors import ConfigError, StartRefused
 from lumina.simulator import snapshot
 from lumina.simulator.bank import Bank
-from lumina.simulator.keeper import Keeper, set_aside
+from lumina.simulator.kept_file import KeptFile, set_aside
 from lumina.simulator.missing import Missing
 
 _log = Logger()
@@ -57,13 +57,13 @@ def _simulated(parts: Parts, name: str, simulator: Simulator) -> Bank:
         missing.bank = made
     if simulator.save:
         _restore(name, made, simulator.save)
-        snapshot.when_changed(made, _keeper(parts, simulator.save, partial(_saved, made)).changed)
+        snapshot.when_changed(made, _kept_file(parts, simulator.save, partial(_saved, made)).changed)
     return made
 
 
 def _missing(parts: Parts, path: str) -> Missing:
     missing = Missing()
-    missing.changed = _keeper(parts, path, partial(missing.take, path.lower().endswith(".csv"))).changed
+    missing.changed = _kept_file(parts, path, partial(missing.take, path.lower().endswith(".csv"))).changed
     return missing
 
 
@@ -101,17 +101,17 @@ def _saved(made: Bank) -> Callable[[], bytes]:
     return lambda: snapshot.encode(pieces)
 
 
-def _keeper(parts: Parts, path: str, take: Callable[[], Callable[[], bytes]]) -> Keeper:
+def _kept_file(parts: Parts, path: str, take: Callable[[], Callable[[], bytes]]) -> KeptFile:
     """@raise ConfigError: there is no place for the file."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"{path} cannot be written: {folder} is no directory that lumina may write to")
     reactor = parts.reactor
-    keeper = Keeper(
+    file = KeptFile(
         path, take, reactor, lambda write: deferToThreadPool(reactor, reactor.getThreadPool(), write)
     )
-    keeper.setServiceParent(parts.slaves)
-    return keeper
+    file.setServiceParent(parts.slaves)
+    return file
 
 
 def _restore(name: str, made: Bank, path: str) -> None:

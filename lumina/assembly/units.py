@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
-from lumina.config.processes import KINDS, REFERENCES, TABLES, made_format
+from lumina.config.processes import KINDS, REFERENCES, made_format
 from lumina.config.simulated import Device, Entry
 from lumina.config.simulated import Table as Declared
 from lumina.errors import ConfigError, LuminaError
@@ -13,9 +13,9 @@ from lumina.modbus.request import pack
 from lumina.simulator import process
 from lumina.simulator.files import Files, Queues
 from lumina.simulator.memory import Memory, Signal
-from lumina.simulator.nature import Nature
-from lumina.simulator.process import Process
+from lumina.simulator.process import TABLES, Process
 from lumina.simulator.tables import AnyTable, BitsOf, Table
+from lumina.simulator.traits import Traits
 from lumina.simulator.unit import Unit
 
 
@@ -30,14 +30,14 @@ def unit(address: int, device: Device) -> Unit:
     for name, declared in device.processes.items():
         processes[name] = _process(f"{address}/{name}", declared, processes)
     made = _Tables(device, address, processes).all()
-    nature = Nature(
+    traits = Traits(
         device.identity,
         device.server_id.server_id,
         device.exception_status,
         device.diagnostic_register,
         device.functions,
     )
-    whole = Unit(**made, files=Files(device.files), queues=Queues(device.queues), nature=nature)
+    whole = Unit(**made, files=Files(device.files), queues=Queues(device.queues), traits=traits)
     _follow(whole, [*processes.values(), *_inline(device, address, processes)])
     return whole
 

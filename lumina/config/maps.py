@@ -11,13 +11,13 @@ from pydantic_core import ErrorDetails
 
 from lumina.config import files
 from lumina.config.document import Document, KeyPath, Position
-from lumina.config.processes import TABLES
 from lumina.config.records import read_record
 from lumina.config.rows import COLUMNS, cells
 from lumina.config.sentences import sentence
 from lumina.config.simulated import Device, Entry, ServerName, Table
 from lumina.errors import ConfigError
 from lumina.plugins import nearest
+from lumina.simulator.process import TABLES
 
 _DEVICES = TypeAdapter(list[Device])
 _FOLDER = resources.files("lumina.simulator") / "presets"

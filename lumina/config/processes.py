@@ -11,9 +11,7 @@ from lumina.errors import BadRequest
 from lumina.modbus.values import Format
 from lumina.plugins import nearest
 from lumina.simulator import process
-
-#: The four tables, by their names in a file.
-TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
+from lumina.simulator.process import TABLES
 
 KINDS: dict[str, type[Any]] = {
     "constant": process.Constant,

@@ -5,9 +5,10 @@ A simulated device as a CSV file: a row for each address, or for `count` values 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lumina.config.processes import TABLES, made_format
+from lumina.config.processes import made_format
 from lumina.config.records import is_number
 from lumina.plugins import nearest
+from lumina.simulator.process import COILS, DISCRETE_INPUTS, HOLDING_REGISTERS, INPUT_REGISTERS, TABLES
 
 COLUMNS = (
     "unit",
@@ -24,7 +25,12 @@ COLUMNS = (
 )
 
 #: What may stand for a table.
-_ALSO = {"coil": TABLES[0], "discrete": TABLES[1], "holding": TABLES[2], "input": TABLES[3]}
+_ALSO = {
+    "coil": COILS,
+    "discrete": DISCRETE_INPUTS,
+    "holding": HOLDING_REGISTERS,
+    "input": INPUT_REGISTERS,
+}
 
 
 class Cells(NamedTuple):

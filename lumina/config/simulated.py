@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from lumina.config.processes import FORMAT_KEYS, REFERENCES, TABLES, Process, made_format
+from lumina.config.processes import FORMAT_KEYS, REFERENCES, Process, made_format
 from lumina.errors import BadRequest
 from lumina.modbus.identity import OBJECT_NAMES, Identity, ServerId
 from lumina.modbus.values import Format
 from lumina.plugins import Settings, nearest
+from lumina.simulator.process import TABLES
 
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
 Word = Annotated[int, Field(ge=0, le=0xFFFF)]

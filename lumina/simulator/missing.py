@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterator
 from lumina.modbus import pdu
 from lumina.modbus.pdu import Request
 from lumina.simulator.bank import Bank
-from lumina.simulator.unit import TABLES
+from lumina.simulator.process import COILS, DISCRETE_INPUTS, HOLDING_REGISTERS, INPUT_REGISTERS
 
 #: Tables of units that are kept; a client that tries all units shall not cost memory without end.
 MOST_TABLES = 256
 
 _ADDRESSES = 0x10000
 _OF_FUNCTION = {
-    0x01: TABLES[0],
-    0x02: TABLES[1],
-    0x03: TABLES[2],
-    0x04: TABLES[3],
-    0x05: TABLES[0],
-    0x06: TABLES[2],
-    0x0F: TABLES[0],
-    0x10: TABLES[2],
-    0x16: TABLES[2],
-    0x17: TABLES[2],
+    0x01: COILS,
+    0x02: DISCRETE_INPUTS,
+    0x03: HOLDING_REGISTERS,
+    0x04: INPUT_REGISTERS,
+    0x05: COILS,
+    0x06: HOLDING_REGISTERS,
+    0x0F: COILS,
+    0x10: HOLDING_REGISTERS,
+    0x16: HOLDING_REGISTERS,
+    0x17: HOLDING_REGISTERS,
 }
 
 

@@ -21,6 +21,14 @@ from typing import Protocol
 from lumina.modbus.values import Format
 from lumina.simulator.moment import Moment
 
+#: The four tables of a simulated device, by their names in a file.
+COILS, DISCRETE_INPUTS, HOLDING_REGISTERS, INPUT_REGISTERS = TABLES = (
+    "coils",
+    "discrete_inputs",
+    "holding_registers",
+    "input_registers",
+)
+
 #: How far a lag looks back, in time constants, and in how many steps each.
 _MEMORY, _STEPS = 8, 4
 
@@ -225,7 +233,7 @@ class Register:
     """
     What a register of the same unit holds, such as a set point that a client writes.
 
-    @ivar table: `holding_registers`, or another of the four tables.
+    @ivar table: one of `TABLES`.
     @ivar address: its PDU address, or that of the first of several.
     @ivar format: how the value lies in it.
     """

@@ -12,7 +12,8 @@ from zlib import crc32
 
 from lumina.simulator.bank import Bank
 from lumina.simulator.memory import Memory
-from lumina.simulator.unit import TABLES, Unit
+from lumina.simulator.process import TABLES
+from lumina.simulator.unit import Unit
 
 _HEAD = b"lumina simulator 1 "
 

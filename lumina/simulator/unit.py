@@ -17,11 +17,9 @@ from lumina.simulator.communication import SETTLED, Communication
 from lumina.simulator.files import Files, Queues
 from lumina.simulator.memory import Memory
 from lumina.simulator.moment import Moment
-from lumina.simulator.nature import Nature
+from lumina.simulator.process import TABLES
 from lumina.simulator.tables import AnyTable, Table, bits, registers
-
-#: The name of each table, as it is in an inventory of tables.
-TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
+from lumina.simulator.traits import Traits
 
 _HOLDING_HEADS = [bytes((0x03, 2 * count)) for count in range(126)]
 _INPUT_HEADS = [bytes((0x04, 2 * count)) for count in range(126)]
@@ -42,7 +40,7 @@ class Unit:
         input_registers: Table | None = None,
         files: Files | None = None,
         queues: Queues | None = None,
-        nature: Nature = Nature(),  # noqa: B008
+        traits: Traits = Traits(),  # noqa: B008
     ) -> None:
         """A table that it does not have is empty: each address in it is refused."""
         self.coils = bits(0) if coils is None else coils
@@ -51,12 +49,12 @@ class Unit:
         self.input_registers = registers(0) if input_registers is None else input_registers
         self.files = files or Files()
         self.queues = queues or Queues()
-        self.nature = nature
-        self.communication = Communication(nature.register)
+        self.traits = traits
+        self.communication = Communication(traits.register)
         self._served: dict[type[Request], Callable[[Any, float], bytes]] = {
             kind: serve.__get__(self)
             for kind, serve in _SERVED.items()
-            if nature.functions is None or kind.function in nature.functions
+            if traits.functions is None or kind.function in traits.functions
         }
 
     def begin(self, seed: int) -> None:
@@ -227,7 +225,7 @@ class Unit:
         return self.files.write(request)
 
     def _read_exception_status(self, request: pdu.ReadExceptionStatus, elapsed: float) -> bytes:
-        return request.answer(self.nature.exception_status)
+        return request.answer(self.traits.exception_status)
 
     def _diagnose(self, request: Diagnostics, elapsed: float) -> bytes:
         reply = self.communication.diagnose(request)
@@ -246,10 +244,10 @@ class Unit:
         return reply
 
     def _report_server_id(self, request: pdu.ReportServerId, elapsed: float) -> bytes:
-        return request.answer(self.nature.server_id)
+        return request.answer(self.traits.server_id)
 
     def _read_identification(self, request: pdu.ReadDeviceIdentification, elapsed: float) -> bytes:
-        return request.answer(self.nature.identity)
+        return request.answer(self.traits.identity)
 
 
 #: Functions that say of themselves whether they are an event.

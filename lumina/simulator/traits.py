@@ -8,7 +8,7 @@ from lumina.modbus.identity import Identity, ServerId
 _NOBODY = Identity({0: "lumina", 1: "simulated", 2: "1.0"})
 
 
-class Nature(NamedTuple):
+class Traits(NamedTuple):
     """
     What a device is, beside its tables.
 

@@ -18,7 +18,7 @@ PAUSE = 1.0
 InThread = Callable[[Callable[[], None]], Deferred[None]]
 
 
-class Keeper(Service):
+class KeptFile(Service):
     """
     Writes a file after each change: at once when lumina stops, else soon.
 
