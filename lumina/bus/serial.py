@@ -30,6 +30,7 @@ from lumina.errors import PortDown
 from lumina.modbus.rtu import Line
 
 _ROOT = Path("/")
+_TERMINALS = "/dev/pts/"
 _FAILURES = (OSError, ValueError, termios.error)
 
 
@@ -204,6 +205,9 @@ def holders(device: str) -> str:
     Which other processes have a device open, such as `mbpoll (pid 812)`;
     empty: none that can be seen.
 
+    Who made a pseudo-terminal, and speaks at its other end, takes no bytes from
+    anybody, although such a program mostly keeps the device open, too.
+
     Reads /proc, which can take some milliseconds: call it in a thread. Other
     users' processes can be seen by root only.
     """
@@ -213,11 +217,20 @@ def holders(device: str) -> str:
         if int(process.name) == os.getpid():
             continue
         try:
-            if any(os.path.realpath(link) == wanted for link in (process / "fd").iterdir()):
+            has = any(os.path.realpath(link) == wanted for link in (process / "fd").iterdir())
+            if has and not _made(process, wanted):
                 found.append(f"{(process / 'comm').read_text(errors='replace').strip()} (pid {process.name})")
         except OSError:
             continue  # it has ended, or is somebody else's
     return ", ".join(found)
+
+
+def _made(process: Path, device: str) -> bool:
+    """Whether a process has the other end of a pseudo-terminal."""
+    if not device.startswith(_TERMINALS):
+        return False
+    index = f"tty-index:\t{device.removeprefix(_TERMINALS)}\n"
+    return any(index in info.read_text() for info in (process / "fdinfo").iterdir())
 
 
 def _code(error: BaseException) -> object:

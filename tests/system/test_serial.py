@@ -1,6 +1,7 @@
 """Serial devices as endpoints, on pseudo-terminals: what those carry, and what they refuse."""
 
 import os
+import sys
 import termios
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from lumina.bus.hardware import Hardware
-from lumina.bus.serial import SerialEndpoint, SerialTransport, endpoint
+from lumina.bus.serial import SerialEndpoint, SerialTransport, endpoint, holders
 from lumina.errors import PortDown
 from lumina.modbus.rtu import Line
+from tests.system import programs
 
 CFLAG, IFLAG = 2, 0
+
+#: A program that makes a pseudo-terminal, keeps both ends of it open, and says its name.
+MAKER = "import os; print(os.ttyname(os.openpty()[1]), flush=True); input()"
+
+#: A program that opens a device.
+OPENER = "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY); print('open', flush=True); input()"
 
 
 class Recorder(Protocol):
@@ -128,6 +136,18 @@ class OpeningTests(SerialCase):
             await self.refusal(endpoint(reactor, device)),
             "it is held by another port of lumina, or by a process that cannot be seen",
         )
+
+    async def test_who_else_has_it_open(self) -> None:
+        """
+        Another program that opens a device is named. The one that made a
+        pseudo-terminal is at its other end, and takes no bytes from anybody.
+        """
+        maker = programs.start(self, sys.executable, "-c", MAKER)
+        device = (await maker.says(r"^/dev/pts/\d+$"))[0]
+        self.assertEqual(holders(device), "")
+        opener = programs.start(self, sys.executable, "-c", OPENER, device)
+        await opener.says("open")
+        self.assertRegex(holders(device), r"^python\S* \(pid \d+\)$")
 
     async def test_no_serial_device(self) -> None:
         """
