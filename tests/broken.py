@@ -231,7 +231,7 @@ class Counted(Units):
     """A late reply that comes twice is that to two requests."""
 
     def heard(self, frame: bytes, now: float) -> bool:
-        self._know(frame[0], now).said = b""
+        self._know(frame[0], now).copies._spoke = b"", 0.0
         return super().heard(frame, now)
 
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from lumina.bus.copies import ALERT
+from lumina.bus.copies import ALERT, PRESUMED_PROOF, PROOF
 from lumina.bus.unit import Habits
 from lumina.bus.units import Units
 from lumina.errors import BadReply, NoReply
@@ -12,6 +12,7 @@ from lumina.testing import pass_time
 from tests.test_port_rules import GOOD, INPUTS, READ, RulesCase
 
 OTHER = bytes.fromhex("030400010002")
+INPUTS_GOOD = bytes.fromhex("0404002A002B")
 SLACK, LINGER = 0.02, 1.0
 
 
@@ -74,6 +75,45 @@ class CopiesTests(SynchronousTestCase):
         self.replied()
         self.copy(0.03, OTHER)
         self.assertEqual(self.held(), LINGER)
+
+    def test_an_accident(self) -> None:
+        """
+        So many replies without a copy outweigh one copy, and more of them several;
+        only those of its function count.
+        """
+        for copies in (1, 2, 3):
+            self.replied()
+            self.copy(0.004)
+            for _ in range(copies * PROOF):
+                self.replied()
+                self.assertAlmostEqual(self.held(), 0.028)
+                self.replied(request=INPUTS, pdu=INPUTS_GOOD)
+            self.replied()
+            self.assertEqual(self.held(), 0)
+
+    def test_a_stray_frame(self) -> None:
+        """
+        What only may have been a copy makes few requests wait for all of the linger.
+        """
+        self.replied()
+        self.copy(0.03, OTHER)
+        for _ in range(PRESUMED_PROOF):
+            self.replied()
+            self.assertEqual(self.held(), LINGER)
+        self.replied()
+        self.assertEqual(self.held(), 0)
+
+    def test_shifted_answers_and_their_copies(self) -> None:
+        """
+        The first copy after all that may still come was waited for tells how
+        long the next may take.
+        """
+        self.replied()
+        self.copy(0.03, OTHER)
+        self.replied()
+        self.copy(0.1)
+        self.replied()
+        self.assertAlmostEqual(self.held(), 0.22)
 
     def test_of_another_shape(self) -> None:
         """

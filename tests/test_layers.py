@@ -54,7 +54,7 @@ PLANNING = {
     "poll.spans",
     "poll.splits",
 }
-BUS = {"bus.copies", "bus.probes", "bus.schedule", "bus.turns", "bus.unit", "bus.units"}
+BUS = {"bus.copies", "bus.owed", "bus.probes", "bus.schedule", "bus.turns", "bus.unit", "bus.units"}
 PURE = LOW | {"readings", "status", "terms", "commands", "access"} | BUS | PLANNING | DECLARATIONS
 
 # Where a pure module would meet an event loop, the clock, a file, or the machine.

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from lumina.errors import BadReply
-from lumina.modbus.pdu import EXCEPTION, Opaque, Request
+from lumina.bus.copies import Copies
+from lumina.bus.owed import Owed
+from lumina.modbus.pdu import Opaque, Request
 
 #: Kinds of requests whose reply times are learnt apart.
 READS, WRITES, OTHERS = "reads", "writes", "others"
@@ -100,34 +101,12 @@ class UnitView:
     next_try: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """A reply that may still come; `ended` is when its request had left."""
-
-    request: Request
-    ended: float
-
-    @property
-    def function(self) -> int:
-        return self.request.function
-
-    def fits(self, pdu: bytes) -> bool:
-        """Whether this may be it: an exception, or a reply that is sound in all that the request implies."""
-        if pdu[0] & _FUNCTION != self.function:
-            return False
-        if not pdu[0] & EXCEPTION:
-            try:
-                self.request.check(pdu)
-            except BadReply:
-                return False
-        return True
-
-
 @dataclass(eq=False, slots=True)
 class Unit:
     """
     One unit.
 
+    @ivar copies: those that it sends of its replies.
     @ivar owed: replies that may still come, in the order of their requests.
     @ivar answered: what it is known to answer; the latest last.
     @ivar strange: what it was silent to without having ever answered it, and
@@ -139,10 +118,10 @@ class Unit:
     @ivar cost: seconds of the bus that the last attempt took.
     @ivar tried: when that ended; `due`: when the pause after it is over.
     @ivar asked: when somebody last wanted what it is known to answer.
-    @ivar said: the PDU that it sent last; `spoke`: when.
     @ivar latest: what it has answered last.
     """
 
+    copies: Copies
     owed: deque[Owed] = field(default_factory=lambda: deque(maxlen=_OWED))
     answered: dict[bytes, None] = field(default_factory=dict)
     times: dict[str, ReplyTimes] = field(default_factory=dict)
@@ -160,8 +139,6 @@ class Unit:
     pause: float = 0.0
     due: float = 0.0
     asked: float = -math.inf
-    said: bytes = b""
-    spoke: float = -math.inf
     latest: Request | None = None
 
     def owe(self, request: Request, ended: float) -> None:
@@ -177,17 +154,6 @@ class Unit:
         while not fits(oldest := self.owed.popleft()):
             pass
         return oldest
-
-    def repeats(self, pdu: bytes, now: float, slack: float) -> bool:
-        """
-        It sends this now.
-
-        @param slack: how long bytes may be held up on their way to us.
-        @return: whether it may be a copy of what it sent before: the same, and as close behind.
-        """
-        copy = pdu == self.said and now - self.spoke <= slack
-        self.said, self.spoke = pdu, now
-        return copy
 
     def doubt(self, linger: float) -> dict[int, float]:
         """Until when a reply of each function may still come."""

@@ -39,7 +39,6 @@ class Units:
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
         self._units: dict[int, Unit] = {}
-        self._copies: dict[int, Copies] = {}
         self._timeouts: dict[int, float] = {}
         self._probes = Probes(habits, self._units)
 
@@ -126,15 +125,12 @@ class Units:
             return now
         linger = self._linger(known)
         free = known.doubt(linger).get(function, now)
-        if unit in self._copies:
-            free = max(free, self._copies[unit].until(function, now, linger))
-        return max(now, free)
+        return max(now, free, known.copies.until(function, now, linger))
 
     def hold(self, unit: int, now: float) -> float:
         """For how many seconds after each reply of a unit its copy is looked out for; 0: it sends none."""
         known = self._units.get(unit)
-        copies = self._copies.get(unit)
-        return 0.0 if known is None or copies is None else copies.hold(now, self._linger(known))
+        return 0.0 if known is None else known.copies.hold(now, self._linger(known))
 
     def wait(self, unit: int, request: Request, stated: float, now: float) -> float:
         """
@@ -169,9 +165,9 @@ class Units:
         @return: whether the unit was suspended until now.
         """
         known = self._know(unit, now)
-        known.repeats(pdu, now, self._habits.slack)
         if pdu:
-            self._replied(unit, request, pdu, now)
+            known.copies.repeats(pdu, now)
+            known.copies.replied(request, pdu, now)
         suspended = known.suspended
         if known.owed:
             known.owe(request, now - delay)
@@ -256,13 +252,14 @@ class Units:
         if unit not in self._units:
             return False
         known = self._know(unit, now)
-        copy = known.repeats(frame[1:-2], now, self._habits.slack)
-        owed = None if copy else known.settle(lambda owed: owed.fits(frame[1:-2]))
+        pdu = frame[1:-2]
+        copy = known.copies.repeats(pdu, now)
+        owed = None if copy else known.settle(lambda owed: owed.fits(pdu))
         if owed is None:
-            if unit in self._copies and not known.owed:
-                self._copies[unit].surplus(frame[1:-2], now, self._linger(known))
+            if not known.owed:
+                known.copies.surplus(pdu, now, self._linger(known))
             return False
-        self._replied(unit, owed.request, frame[1:-2], now)
+        known.copies.replied(owed.request, pdu, now)
         known.learn(kind_of(owed.request), now - owed.ended)
         known.lives()
         return True
@@ -283,16 +280,10 @@ class Units:
             next_try=self._probes.next_try(known, False) if known.suspended and not known.probing else None,
         )
 
-    def _replied(self, unit: int, request: Request, pdu: bytes, now: float) -> None:
-        copies = self._copies.get(unit)
-        if copies is None:
-            copies = self._copies[unit] = Copies(self._habits.slack)
-        copies.replied(request, pdu, now)
-
     def _know(self, unit: int, now: float) -> Unit:
         known = self._units.get(unit)
         if known is None:
-            known = self._units[unit] = Unit()
+            known = self._units[unit] = Unit(Copies(self._habits.slack))
         if known.owed:
             known.forgive(self._linger(known), now)
         return known
