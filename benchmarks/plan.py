@@ -22,12 +22,13 @@ sys.path[:0] = [str(HERE.parent)]
 
 from pymodbus.client.mixin import ModbusClientMixin  # noqa: E402
 
+from lumina.modbus.tables import INPUT  # noqa: E402
 from lumina.modbus.values import Format  # noqa: E402
 from lumina.poll.costs import Costs  # noqa: E402
 from lumina.poll.cycle import Cycle  # noqa: E402
 from lumina.poll.plan import Plan  # noqa: E402
 from lumina.poll.spans import Span  # noqa: E402
-from lumina.readings import INPUT, Point  # noqa: E402
+from lumina.readings import Point  # noqa: E402
 from tests.meters import LINKS, MAPS  # noqa: E402
 
 Places = Sequence[tuple[int, int]]

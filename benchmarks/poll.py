@@ -53,11 +53,12 @@ def lumina(port: int, devices: int, cycles: int, registers: int, dead: int, spoo
 
     from lumina.bus.settings import DeviceSettings
     from lumina.bus.tcp import Device
+    from lumina.modbus.tables import HOLDING
     from lumina.poll.costs import ALL
     from lumina.poll.plan import Plan
     from lumina.poll.poller import Poller
     from lumina.poll.rounds import Polled
-    from lumina.readings import HOLDING, Point
+    from lumina.readings import Point
     from lumina.services import GarbageCollection
     from lumina.watch.overview import LiveOverview
 

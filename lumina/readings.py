@@ -14,10 +14,8 @@ from typing import NamedTuple
 
 from lumina.errors import BadReply
 from lumina.modbus import decoding
+from lumina.modbus.tables import COIL, HOLDING, REGISTERS
 from lumina.modbus.values import Format, Value
-
-#: The four tables of the specification (Application Protocol V1.1b3, 4.3).
-COILS, DISCRETE_INPUTS, HOLDING, INPUT = TABLES = ("coil", "discrete", "holding", "input")
 
 #: The qualities of what came from the device: it can be used; the device says that
 #: it has no value; what it says is no value.
@@ -32,7 +30,7 @@ class Point:
     @ivar device: the device's own id in the configuration; numbers stay numbers.
     @ivar parameter: what the value is called; device and parameter together
         are unique.
-    @ivar table: one of `TABLES`.
+    @ivar table: one of `modbus.tables.TABLES`.
     @ivar address: zero-based PDU address of its first register or bit, 0 to 65535.
     @ivar format: how it lies in registers; of no meaning for coils and
         discrete inputs, whose values are `bool`.
@@ -63,7 +61,7 @@ class Point:
     @property
     def size(self) -> int:
         """How many registers or bits it takes."""
-        return self.format.registers if self.table in (HOLDING, INPUT) else 1
+        return self.format.registers if self.table in REGISTERS else 1
 
 
 class Reading(NamedTuple):
@@ -102,7 +100,7 @@ def decoder(point: Point) -> Callable[[bytes], Judged]:
     @return: takes exactly the bytes of its registers, in the order of their
         addresses; for coils and discrete inputs one byte, 0 or 1. Never raises.
     """
-    return _decoder(point.table in (HOLDING, INPUT), point.format, point.precision, point.names, point.absent)
+    return _decoder(point.table in REGISTERS, point.format, point.precision, point.names, point.absent)
 
 
 @cache
@@ -113,7 +111,7 @@ def _decoder(
     names: tuple[tuple[int, str], ...],
     absent: tuple[Decimal, ...],
 ) -> Callable[[bytes], Judged]:
-    table = HOLDING if registers else COILS
+    table = HOLDING if registers else COIL
     judge = _judge(Point("", "", table, format=format, precision=precision, names=names, absent=absent))
     known: dict[bytes, Judged] = {}
 
@@ -133,7 +131,7 @@ def _decoder(
 
 
 def _judge(point: Point) -> Callable[[bytes], Judged]:
-    registers = point.table in (HOLDING, INPUT)
+    registers = point.table in REGISTERS
     read: decoding.Read = decoding.reader(point.format) if registers else _bit
     finish = _finish(point, registers)
     absent, names = _sentinels(point), dict(point.names)

@@ -8,10 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.interfaces import Sink, Terms
 from lumina.modbus.pdu import Reply, Request
+from lumina.modbus.tables import HOLDING
 from lumina.poll.plan import Plan
 from lumina.poll.poller import GRACE, Poller
 from lumina.poll.rounds import Polled
-from lumina.readings import HOLDING, Point
+from lumina.readings import Point
 from lumina.testing import FakeBus, FakeSink
 
 #: Wall time at the start of each test: 2 s before a full minute.

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from lumina.config.addressing import MODICON, ONE_BASED, PDU, Place, resolve
 from lumina.config.load import loads
 from lumina.config.polled import Polled, doubts, polled
+from lumina.modbus.tables import COIL, DISCRETE, HOLDING, INPUT
 from lumina.modbus.values import Format
-from lumina.readings import COILS, DISCRETE_INPUTS, HOLDING, INPUT, Point
+from lumina.readings import Point
 from tests.test_config import ConfigCase
 
 DOCUMENTED = """[
@@ -116,11 +117,11 @@ class AddressTests(ConfigCase):
             (465536, Place(HOLDING, 65535)),
             (30001, Place(INPUT, 0)),
             (365536, Place(INPUT, 65535)),
-            (10001, Place(DISCRETE_INPUTS, 0)),
-            (100001, Place(DISCRETE_INPUTS, 0)),
-            ("00001", Place(COILS, 0)),
-            ("000001", Place(COILS, 0)),
-            ("09999", Place(COILS, 9998)),
+            (10001, Place(DISCRETE, 0)),
+            (100001, Place(DISCRETE, 0)),
+            ("00001", Place(COIL, 0)),
+            ("000001", Place(COIL, 0)),
+            ("09999", Place(COIL, 9998)),
             (0, Place(HOLDING, 0)),
             (9999, Place(HOLDING, 9999)),
         ):
@@ -131,9 +132,9 @@ class AddressTests(ConfigCase):
         A short number is a PDU address of its table, but a coil's counts from 1.
         """
         self.assertEqual(resolve(5, MODICON, INPUT, False), Place(INPUT, 5))
-        self.assertEqual(resolve(5, MODICON, DISCRETE_INPUTS, True), Place(DISCRETE_INPUTS, 5))
-        self.assertEqual(resolve(5, MODICON, COILS, True), Place(COILS, 4))
-        self.assertEqual(resolve(5, MODICON, None, True), Place(COILS, 4))
+        self.assertEqual(resolve(5, MODICON, DISCRETE, True), Place(DISCRETE, 5))
+        self.assertEqual(resolve(5, MODICON, COIL, True), Place(COIL, 4))
+        self.assertEqual(resolve(5, MODICON, None, True), Place(COIL, 4))
 
     def test_meaningless(self) -> None:
         """
@@ -147,7 +148,7 @@ class AddressTests(ConfigCase):
         self.assertRaises(ValueError, resolve, "4x001", PDU, None, False)
         self.assertRaises(ValueError, resolve, 40001, MODICON, INPUT, False)
 
-    @given(st.integers(0, 65535), st.sampled_from((COILS, DISCRETE_INPUTS, HOLDING, INPUT)))
+    @given(st.integers(0, 65535), st.sampled_from((COIL, DISCRETE, HOLDING, INPUT)))
     def test_plain(self, address: int, table: str) -> None:
         """
         PDU addresses are what they say, one-based ones are one more.
@@ -194,8 +195,8 @@ class ValueTests(ConfigCase):
         """
         for keys in ("address: '00003'", "address: 3, data_type: bool", "address: 3, table: coil"):
             found = point(keys)
-            self.assertEqual((found.table, found.address, found.data_type), (COILS, 2, "bool"))
-        self.assertEqual(point("address: 10003").table, DISCRETE_INPUTS)
+            self.assertEqual((found.table, found.address, found.data_type), (COIL, 2, "bool"))
+        self.assertEqual(point("address: 10003").table, DISCRETE)
 
     def test_intervals(self) -> None:
         """

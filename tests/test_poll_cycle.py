@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import ExceptionReply, NoReply, PortDown
+from lumina.modbus.tables import HOLDING
 from lumina.modbus.values import Format
 from lumina.poll.block import Block
 from lumina.poll.costs import Costs
@@ -15,7 +16,7 @@ from lumina.poll.cycle import Cycle
 from lumina.poll.knowledge import BAN, LONGEST_BAN
 from lumina.poll.limits import Limits
 from lumina.poll.plan import Plan
-from lumina.readings import HOLDING, Point, Reading
+from lumina.readings import Point, Reading
 
 WORD = Format("uint16")
 WALL = 1.7e9

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.modbus.tables import HOLDING, INPUT
 from lumina.poll.gates import gates
 from lumina.poll.knowledge import BAN, Gate, Knowledge
 from lumina.poll.spans import Gap, Span, gap, nested
-from lumina.readings import HOLDING, INPUT
 
 NOW = 1000.0
 

@@ -4,12 +4,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import BadRequest
 from lumina.modbus.rtu import Line
+from lumina.modbus.tables import COIL, HOLDING, INPUT
 from lumina.modbus.values import Format
 from lumina.poll.costs import Costs
 from lumina.poll.limits import Limits, problems
 from lumina.poll.plan import Plan, finished
 from lumina.poll.spans import spans
-from lumina.readings import COILS, HOLDING, INPUT, Point
+from lumina.readings import Point
 from tests.meters import LINKS, MAPS
 
 
@@ -65,7 +66,7 @@ class CostTests(SynchronousTestCase):
         Bits cost a sixteenth of a register, and 2000 fit into a request.
         """
         plan = Plan(
-            [point(address, table=COILS) for address in (0, 300, 1999, 2000)], costs=Costs(0.02, 0.001)
+            [point(address, table=COIL) for address in (0, 300, 1999, 2000)], costs=Costs(0.02, 0.001)
         )
         self.assertEqual(
             [(block.start, block.end) for block in plan.round(0.0).blocks], [(0, 301), (1999, 2001)]

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from lumina.modbus.tables import COIL, HOLDING, INPUT
 from lumina.modbus.values import Format
 from lumina.poll.plan import finished
 from lumina.poll.spans import Gap, Span, cover, gap, spans
-from lumina.readings import COILS, HOLDING, INPUT, Point
+from lumina.readings import Point
 
 
 def at(address: int, size: int = 1, table: str = HOLDING) -> Point:
@@ -63,7 +64,7 @@ class SpanTests(SynchronousTestCase):
         """
         The same address of two tables is two spans.
         """
-        points = [at(4), at(4, table=INPUT), Point(1, "on", COILS, 4)]
+        points = [at(4), at(4, table=INPUT), Point(1, "on", COIL, 4)]
         self.assertEqual(len(spans(points, range(3))), 3)
 
     def test_due(self) -> None:

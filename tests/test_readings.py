@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import BadReply
 from lumina.modbus.request import unpack
+from lumina.modbus.tables import COIL
 from lumina.modbus.values import ORDERS, TYPES, Format, Value
-from lumina.readings import COILS, Judged, Point, decoder
+from lumina.readings import Judged, Point, decoder
 
 SCALES = ("1", "10", "0.1", "-0.001", "3", "1E-6", "0.3")
 
@@ -160,9 +161,9 @@ class NameTests(SynchronousTestCase):
         """
         Coils, and bits in registers, are true or false, or have names.
         """
-        self.assertIs(judged(b"\1", Point(1, "on", COILS))[0], True)
+        self.assertIs(judged(b"\1", Point(1, "on", COIL))[0], True)
         self.assertIs(judged(b"\0\4", Point(1, "on", format=Format("bit", bit=2)))[0], True)
-        self.assertEqual(judged(b"\0", Point(1, "door", COILS, names=((0, "shut"), (1, "open"))))[0], "shut")
+        self.assertEqual(judged(b"\0", Point(1, "door", COIL, names=((0, "shut"), (1, "open"))))[0], "shut")
 
     def test_repeated(self) -> None:
         """

@@ -11,12 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.errors import ExceptionReply
 from lumina.interfaces import Bus
 from lumina.modbus.pdu import Request
+from lumina.modbus.tables import COIL
 from lumina.modbus.values import Format
 from lumina.poll.lane import Lane
 from lumina.poll.plan import Plan
 from lumina.poll.rounds import Polled
 from lumina.poll.trial import Way, attempt, marked, orders, words
-from lumina.readings import COILS, Point
+from lumina.readings import Point
 from lumina.testing import FakeBus
 
 
@@ -76,7 +77,7 @@ class OrderTests(SynchronousTestCase):
         """
         A coil has no order, nor has what was not read.
         """
-        self.assertEqual(orders(Point(1, "x", COILS), b"\x01"), [])
+        self.assertEqual(orders(Point(1, "x", COIL), b"\x01"), [])
         self.assertEqual(orders(Point(1, "x"), b""), [])
 
     @given(st.sampled_from(("float32", "int32", "float64", "bcd32", "string", "bits")), st.data())

@@ -9,7 +9,7 @@ from lumina.cli.rules import access_of, reached, shut
 from lumina.config.settings import Config
 from lumina.interfaces import Asker
 from lumina.modbus.pdu import BROADCAST
-from lumina.modbus.reach import COIL
+from lumina.modbus.tables import COIL
 
 
 def explained(text: str, config: Config) -> Iterator[str]:

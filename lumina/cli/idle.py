@@ -10,7 +10,8 @@ from lumina.config.listeners import Listener
 from lumina.config.routes import LAST
 from lumina.config.settings import Config
 from lumina.modbus.pdu import BROADCAST
-from lumina.modbus.reach import COIL, TOUCHED
+from lumina.modbus.reach import TOUCHED
+from lumina.modbus.tables import COIL
 
 _EVERY_UNIT = frozenset(range(LAST + 1))
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))

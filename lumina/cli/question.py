@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from lumina.config.settings import Config
 from lumina.modbus import pdu
 from lumina.modbus.pdu import Request
-from lumina.modbus.reach import COIL, DISCRETE, FILE, HOLDING, INPUT, TABLES
+from lumina.modbus.tables import COIL, DISCRETE, FILE, HOLDING, INPUT, TABLES
 from lumina.plugins import nearest
 
 _RUN = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
@@ -24,6 +24,7 @@ _EQUALS = re.compile(r"(?<=[0-9])\s*=\s*(?=[0-9])")
 _EXAMPLE = "10.0.0.5 write holding 100 = 5 on boiler unit 3 via lan as Operator"
 _FORM = f"read, write or function, such as: {_EXAMPLE}"
 
+_TABLES = (*TABLES, FILE)
 _TABLE_OF = {
     1: COIL,
     2: DISCRETE,
@@ -181,9 +182,9 @@ class _Reader:
             self._table("function", _TABLE_OF[number])
 
     def _table(self, after: str, due: str = "") -> None:
-        word = self._next(after, f"a table: {', '.join(TABLES)}")
-        if word not in TABLES:
-            raise ValueError(f"'{word}' is no table; {nearest(word, TABLES)}")
+        word = self._next(after, f"a table: {', '.join(_TABLES)}")
+        if word not in _TABLES:
+            raise ValueError(f"'{word}' is no table; {nearest(word, _TABLES)}")
         if due and word != due:
             raise ValueError(f"function {self.question.function} is about the table '{due}', not '{word}'")
         self.question.table = word

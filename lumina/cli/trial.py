@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from lumina.config.addressing import meanings
-from lumina.config.polled import BITS
 from lumina.errors import BadRequest
+from lumina.modbus.tables import BITS
 from lumina.modbus.values import Value
 from lumina.poll.lane import Lane
 from lumina.poll.plan import Plan

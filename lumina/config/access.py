@@ -18,7 +18,7 @@ from pydantic import (
 from lumina import access
 from lumina.access import ALL, READ, Span
 from lumina.config.types import Network
-from lumina.modbus.reach import FILE
+from lumina.modbus.tables import FILE
 from lumina.plugins import BusName, Settings, nearest
 
 _SPAN = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")

@@ -12,11 +12,11 @@ Three conventions are in use, and a number alone does not tell which is meant:
 
 from typing import NamedTuple
 
-from lumina.readings import COILS, DISCRETE_INPUTS, HOLDING, INPUT
+from lumina.modbus.tables import COIL, DISCRETE, HOLDING, INPUT, REGISTERS
 
 MODICON, PDU, ONE_BASED = CONVENTIONS = ("modicon", "pdu", "one-based")
 
-_DIGITS = {0: COILS, 1: DISCRETE_INPUTS, 3: INPUT, 4: HOLDING}
+_DIGITS = {0: COIL, 1: DISCRETE, 3: INPUT, 4: HOLDING}
 _LAST = 0xFFFF
 
 #: Digits of an address that is written as text.
@@ -35,7 +35,7 @@ class Place(NamedTuple):
     address: int
 
     def __str__(self) -> str:
-        noun = "register" if self.table in (HOLDING, INPUT) else "input" if self.table != COILS else ""
+        noun = "register" if self.table in REGISTERS else "input" if self.table != COIL else ""
         return f"{self.table} {noun} {self.address}".replace("  ", " ")
 
 
@@ -61,7 +61,7 @@ def resolve(written: int | str, convention: str, table: str | None, bits: bool) 
         raise ValueError(
             f"{number} is not within {first} to {_LAST + first}, as addresses are with {convention}"
         )
-    return Place(table or (COILS if bits else HOLDING), number - first)
+    return Place(table or (COIL if bits else HOLDING), number - first)
 
 
 def meanings(written: int, table: str, bits: bool) -> dict[str, Place]:
@@ -84,8 +84,8 @@ def _modicon(number: int, long: bool, table: str | None, bits: bool) -> Place:
     @param long: whether it is written with five digits at least.
     """
     named, place = _reference(number)
-    is_coil = named == COILS and (long or table == COILS or (table is None and bits))
-    if named == COILS and not is_coil:
+    is_coil = named == COIL and (long or table == COIL or (table is None and bits))
+    if named == COIL and not is_coil:
         if not 0 <= number < _FIVE:
             raise _meaningless(number)
         return Place(table or HOLDING, number)
@@ -99,7 +99,7 @@ def _modicon(number: int, long: bool, table: str | None, bits: bool) -> Place:
 def _reference(number: int) -> tuple[str | None, int]:
     """The table that a number names, and the address; below 0 it means nothing."""
     if number < _FIVE:
-        return COILS, number - 1
+        return COIL, number - 1
     unit = _SIX if number >= _SIX else _FIVE
     digit, rest = divmod(number, unit)
     return _DIGITS.get(digit), rest - 1 if rest <= _LAST + 1 else -1

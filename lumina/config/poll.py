@@ -26,6 +26,7 @@ from lumina.config.poll_values import (
     Scale,
 )
 from lumina.config.types import Key
+from lumina.modbus.tables import BITS
 from lumina.modbus.values import MAX_STRING, Format
 from lumina.plugins import BusName, Settings
 
@@ -145,4 +146,4 @@ class Poll(Manner):
 
 def of_bits(data_type: object, table: object) -> bool:
     """Whether these say a coil or a discrete input."""
-    return table in ("coil", "discrete") or data_type == BOOL
+    return table in BITS or data_type == BOOL

@@ -15,9 +15,10 @@ from lumina.config.addressing import CONVENTIONS, MODICON, Place, resolve
 from lumina.config.document import Finding, KeyPath, Plain
 from lumina.config.poll import Register, of_bits
 from lumina.config.poll_values import ALIASES, BOOL, DATA_TYPES
-from lumina.config.polled import BITS, convention_of, shipped
+from lumina.config.polled import convention_of, shipped
 from lumina.config.readable import unreadable
 from lumina.errors import BadRequest
+from lumina.modbus.tables import BITS
 from lumina.modbus.values import Format
 from lumina.plugins import nearest
 

@@ -12,12 +12,11 @@ import yaml
 from lumina.config.addressing import MODICON, PDU, Place, resolve
 from lumina.config.poll import Device, Manner, Poll, Profile, Register, of_bits
 from lumina.config.poll_values import BOOL
-from lumina.readings import COILS, DISCRETE_INPUTS, Point
+from lumina.modbus.tables import BITS
+from lumina.readings import Point
 
 #: Seconds between readings, unless said otherwise: the documents' half hour.
 INTERVAL = 1800.0
-
-BITS = (COILS, DISCRETE_INPUTS)
 
 
 @dataclass(frozen=True, slots=True)

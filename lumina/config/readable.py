@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from lumina.config.document import Finding, KeyPath, Plain
 from lumina.config.poll import Device, Manner, Poll
-from lumina.config.polled import BITS, Polled, polled_device
+from lumina.config.polled import Polled, polled_device
 from lumina.errors import BadRequest
+from lumina.modbus.tables import BITS
 from lumina.readings import Point
 
 

@@ -17,10 +17,7 @@ from lumina.modbus.registers import (
     WriteRegisters,
 )
 from lumina.modbus.request import LAST_ADDRESS, Request
-
-#: The four tables of the specification (Application Protocol V1.1b3, 4.3), and files (6.14).
-COIL, DISCRETE, HOLDING, INPUT, FILE = TABLES = ("coil", "discrete", "holding", "input", "file")
-
+from lumina.modbus.tables import COIL, DISCRETE, FILE, HOLDING, INPUT
 
 #: For each known function whether it writes to which table; an empty one is none.
 TOUCHED: Mapping[int, tuple[tuple[bool, str], ...]] = {
@@ -52,7 +49,7 @@ class Reach:
     A run of addresses that a request reads or writes.
 
     @ivar writes: whether it may change them.
-    @ivar table: one of `TABLES`; empty: none, as for diagnostics.
+    @ivar table: one of `tables.TABLES`, or `FILE`; empty: none, as for diagnostics.
     @ivar first: the first address, or record of a file.
     @ivar last: the last.
     @ivar low: the least value that is written, a coil's being 0 or 1; `None`: nobody can tell.

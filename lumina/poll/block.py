@@ -12,8 +12,9 @@ from lumina.modbus.pdu import (
     ReadInputRegisters,
     Request,
 )
+from lumina.modbus.tables import COIL, DISCRETE, HOLDING, INPUT
 from lumina.poll.spans import Span, gap, in_registers
-from lumina.readings import COILS, DISCRETE_INPUTS, HOLDING, INPUT, Judged, Point, Reading
+from lumina.readings import Judged, Point, Reading
 
 Decode = Callable[[bytes], Judged]
 
@@ -22,8 +23,8 @@ _make = (
 )  # what Reading(...) ends in, without the way there: this is where polling spends its time
 
 _READS: dict[str, Callable[[int, int], Request]] = {
-    COILS: ReadCoils,
-    DISCRETE_INPUTS: ReadDiscreteInputs,
+    COIL: ReadCoils,
+    DISCRETE: ReadDiscreteInputs,
     HOLDING: ReadHoldingRegisters,
     INPUT: ReadInputRegisters,
 }
@@ -34,7 +35,7 @@ class Block:
     One request of a plan, and what its reply means.
 
     @ivar request: the PDU.
-    @ivar table: one of `readings.TABLES`.
+    @ivar table: one of `modbus.tables.TABLES`.
     @ivar start: PDU address of its first register or bit.
     @ivar end: of the first one behind it.
     @ivar place: these three.

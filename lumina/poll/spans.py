@@ -11,7 +11,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from lumina.readings import HOLDING, INPUT, Point
+from lumina.modbus.tables import REGISTERS
+from lumina.readings import Point
 
 #: Spans that are looked at in one step of a cover.
 STEP = 256
@@ -175,4 +176,4 @@ def _snapshot(points: Sequence[Point], members: tuple[int, ...]) -> Span:
 
 def in_registers(table: str) -> bool:
     """Whether a table has registers; the others have bits."""
-    return table in (HOLDING, INPUT)
+    return table in REGISTERS

@@ -14,13 +14,14 @@ from twisted.internet.defer import Deferred
 
 from lumina.errors import BadReply
 from lumina.modbus.request import unpack
+from lumina.modbus.tables import REGISTERS
 from lumina.modbus.values import ORDERS, Value
 from lumina.poll.block import Block
 from lumina.poll.cycle import Cycle
 from lumina.poll.lane import Lane, Visit
 from lumina.poll.plan import Plan
 from lumina.poll.rounds import Polled, terms
-from lumina.readings import HOLDING, INPUT, Point, Reading, decoder
+from lumina.readings import Point, Reading, decoder
 
 #: Where measurements lie, mostly: what is beyond is unlikely to be one.
 _LEAST, _MOST = 1e-4, 1e8
@@ -99,7 +100,7 @@ def orders(point: Point, raw: bytes) -> list[Way]:
     """
     What the bytes are in each order of bytes and words, those that make no difference left out.
     """
-    if point.table not in (HOLDING, INPUT) or not raw:
+    if point.table not in REGISTERS or not raw:
         return []
     ways: list[Way] = []
     for order in (point.format.order, *ORDERS):

@@ -20,7 +20,8 @@ from twisted.logger import Logger
 from lumina.errors import Denied
 from lumina.interfaces import Exchange, Outcome
 from lumina.modbus.pdu import BROADCAST, Diagnostics, MaskWriteRegister, Request
-from lumina.modbus.reach import HOLDING, Reach, reaches
+from lumina.modbus.reach import Reach, reaches
+from lumina.modbus.tables import HOLDING
 
 #: Bytes of a file, and how many full ones are kept beside it.
 SIZE, KEPT = 10_000_000, 9
