@@ -4,12 +4,71 @@ The reactor that lumina runs on where nobody has chosen another.
 Twisted's own makes a context around each event, from which its former log
 learns whose message is whose. Nothing here has a use for that, and it costs as much
 as all else that the reactor does about a small request.
+
+A client that is answered often asks on at once, and then it takes longer, and
+more of the processor, to fall asleep and be woken than to stay awake until it does.
 """
 
 import sys
+from collections.abc import Callable, Sequence
+from time import perf_counter
 
 from twisted.internet.main import installReactor
 from twisted.logger import Logger
+
+#: Seconds to stay awake for what may come: about what it takes to be woken, there and back.
+AWAKE = 0.0001
+
+#: How often at most to sleep at once, after staying awake was in vain.
+MOST_SLEEPS = 256
+
+#: Descriptors that are ready, each with what it is ready for.
+Events = Sequence[tuple[int, int]]
+
+
+class Lookout:
+    """
+    Waits for events; first awake, as long as that is of use, then asleep.
+
+    Each time that it stays awake in vain, it sleeps at once twice as often before
+    it tries that anew: so clients that take their time, and slow lines, cost next to nothing.
+    """
+
+    def __init__(
+        self, poll: Callable[[float, int], Events], seconds: Callable[[], float] = perf_counter
+    ) -> None:
+        """
+        @param poll: waits asleep, as `select.epoll.poll` does: for so many seconds,
+            endlessly if they are negative, for so many events at the most.
+        """
+        self._poll = poll
+        self._seconds = seconds
+        self._sleeps = 0
+        self._next_sleeps = 1
+
+    def wait(self, timeout: float, most: int) -> Events:
+        """@return: what there is as soon as there is something, or nothing after `timeout` seconds."""
+        poll = self._poll
+        if self._sleeps:
+            self._sleeps -= 1
+            return poll(timeout, most)
+        if 0 <= timeout <= AWAKE:
+            return poll(timeout, most)
+        return poll(0, most) or self._watch(most) or poll(timeout if timeout < 0 else timeout - AWAKE, most)
+
+    def _watch(self, most: int) -> Events:
+        """@return: what comes while it stays awake."""
+        poll, seconds = self._poll, self._seconds
+        until = seconds() + AWAKE
+        while seconds() < until:
+            events = poll(0, most)
+            if events:
+                self._next_sleeps = 1
+                return events
+        self._sleeps = self._next_sleeps
+        self._next_sleeps = min(2 * self._next_sleeps, MOST_SLEEPS)
+        return ()
+
 
 if sys.platform == "linux":
     from twisted.internet.epollreactor import EPollReactor
@@ -19,9 +78,13 @@ if sys.platform == "linux":
 
         _log = Logger()
 
+        def __init__(self) -> None:
+            super().__init__()
+            self._wait = Lookout(self._poller.poll).wait
+
         def doPoll(self, timeout: float | None) -> None:
             """@param timeout: seconds to wait if nobody is ready; `None`: until somebody is."""
-            ready = self._poller.poll(-1 if timeout is None else timeout, len(self._selectables))
+            ready = self._wait(-1 if timeout is None else timeout, len(self._selectables))
             for descriptor, event in ready:
                 selectable = self._selectables.get(descriptor)
                 if selectable is None:  # one before it has closed it
