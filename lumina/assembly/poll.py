@@ -119,26 +119,15 @@ def _polled(parts: Parts, each: Configured, name: str, port: Port | None) -> Pol
 
 def _planned(each: Configured, port: Port | None) -> tuple[Plan, dict[float, tuple[int, ...]]]:
     """How a device is read, and which of its points when."""
-    points = _points(each)
-    plan = Plan(points, _limits(each), None, _costs(each, port), _snapshots(each, points))
+    points = [point for due in each.points.values() for point in due]
     places = {point.parameter: place for place, point in enumerate(points)}
-    beats = {
-        interval: tuple(places[point.parameter] for point in due) for interval, due in each.points.items()
-    }
-    return plan, beats
 
+    def of(group: Sequence[Point]) -> tuple[int, ...]:
+        return tuple(places[point.parameter] for point in group)
 
-def _points(each: Configured) -> list[Point]:
-    return [point for due in each.points.values() for point in due]
-
-
-def _limits(each: Configured) -> Limits:
-    return Limits(each.max_registers, each.max_bits, each.forbid_gaps)
-
-
-def _snapshots(each: Configured, points: Sequence[Point]) -> list[tuple[int, ...]]:
-    places = {point.parameter: place for place, point in enumerate(points)}
-    return [tuple(places[point.parameter] for point in group) for group in each.snapshots]
+    limits = Limits(each.max_registers, each.max_bits, each.forbid_gaps)
+    plan = Plan(points, limits, None, _costs(each, port), [of(group) for group in each.snapshots])
+    return plan, {interval: of(due) for interval, due in each.points.items()}
 
 
 def _costs(each: Configured, port: Port | None) -> Costs:

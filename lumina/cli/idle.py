@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 from lumina.access import ALL, READ, WRITE, Network, Rule
 from lumina.cli.hidden import decides_unknown, hides
-from lumina.cli.rules import WITHOUT_ADDRESSES, opened, reached, span, spans, words
+from lumina.cli.rules import WITHOUT_ADDRESSES, listed, opened, ranged, reached, spans_of
 from lumina.config.listeners import Listener
 from lumina.config.routes import LAST
 from lumina.config.settings import Config
@@ -71,7 +71,7 @@ _CONDITIONS: tuple[tuple[_Fits, Callable[[Rule], str]], ...] = (
     ),
     (
         lambda rule, touch: not rule.tables or touch[2] in rule.tables,
-        lambda rule: f"{_by(rule)} {_verb(rule)} the table {words(rule.tables)}",
+        lambda rule: f"{_by(rule)} {_verb(rule)} the table {listed(rule.tables)}",
     ),
     (
         lambda rule, touch: rule.files is None or touch[2] == "file",
@@ -83,13 +83,13 @@ _CONDITIONS: tuple[tuple[_Fits, Callable[[Rule], str]], ...] = (
     ),
     (
         _has_values,
-        lambda rule: f"what it is about has never a value of {span(rule.values or (0, 0))}",
+        lambda rule: f"what it is about has never a value of {ranged([rule.values or (0, 0)])}",
     ),
 )
 
 
 def _codes(rule: Rule) -> str:
-    return ",".join(map(span, spans(rule.functions)))
+    return ranged(spans_of(rule.functions))
 
 
 def _by(rule: Rule) -> str:
@@ -178,6 +178,6 @@ def _out_of_reach(rule: Rule, there: Mapping[str, Listener], config: Config) -> 
     )
     if units & wanted:
         return ""
-    bus = f"bus {words(rule.buses)}" if rule.buses else "any bus"
-    goal = f"unit {','.join(map(span, rule.units))} of {bus}" if units else bus
+    bus = f"bus {listed(rule.buses)}" if rule.buses else "any bus"
+    goal = f"unit {ranged(rule.units)} of {bus}" if units else bus
     return f"no route of {_called(there)} leads to {goal}"

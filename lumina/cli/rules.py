@@ -75,33 +75,41 @@ def _row(rule: Rule) -> tuple[str, ...]:
         str(rule.line or "-"),
         f"{'allow' if rule.allow else 'deny'} {rule.what}",
         rule.by_default or ", ".join(_who(rule)) or "everybody",
-        words(rule.buses) or "all",
-        ",".join(map(span, rule.units)) or "all",
-        ",".join(map(span, spans(rule.functions))) or "all",
-        " ".join(filter(None, (words(rule.tables), rule.files and f"files {span(rule.files)}"))) or "all",
-        span(rule.addresses) if rule.addresses else "all",
-        span(rule.values) if rule.values else "all",
+        listed(rule.buses) or "all",
+        ranged(rule.units) or "all",
+        ranged(spans_of(rule.functions)) or "all",
+        _tables(rule) or "all",
+        ranged([rule.addresses]) if rule.addresses else "all",
+        ranged([rule.values]) if rule.values else "all",
     )
+
+
+def _tables(rule: Rule) -> str:
+    files = f"files {ranged([rule.files])}" if rule.files else ""
+    return f"{listed(rule.tables)} {files}".strip()
 
 
 def _who(rule: Rule) -> Iterator[str]:
     if rule.networks:
         yield f"from {', '.join(map(str, rule.networks))}"
     if rule.identities:
-        yield f"named {words(rule.identities)}"
+        yield f"named {listed(rule.identities)}"
     if rule.roles:
         yield f"in role {', '.join(repr(role) if role else 'null' for role in sorted(rule.roles))}"
 
 
-def words(words: Iterable[str]) -> str:
+def listed(words: Iterable[str]) -> str:
+    """Words in the order of the alphabet, with commas between them."""
     return ",".join(sorted(words))
 
 
-def span(span: Span) -> str:
-    return f"{span[0]}" if span[0] == span[1] else f"{span[0]}-{span[1]}"
+def ranged(spans: Iterable[Span]) -> str:
+    """Spans as people write them, such as `1-5,7`."""
+    return ",".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans)
 
 
-def spans(numbers: Iterable[int]) -> list[Span]:
+def spans_of(numbers: Iterable[int]) -> list[Span]:
+    """The fewest spans that have these numbers and no others."""
     spans: list[Span] = []
     for number in sorted(numbers):
         if spans and spans[-1][1] == number - 1:
