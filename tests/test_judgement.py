@@ -66,13 +66,13 @@ class ChangeOfMindTests(SenderCase):
         """
         self.courier.answers = lambda sent: 422 if sent.values == [0] else None
         self.put(reading(0), reading(1))
-        self.assertEqual([each.values for each in self.courier.sent], [[0], [0], [1]])
+        self.assertEqual([each.values for each in self.courier.sent], [[0], [0], [0], [1]])
         self.courier.sent[-1].lose()
         self.courier.answers = lambda _: 201
         self.put(*(reading(n, 2) for n in range(2, 4)))
         pass_time(self.clock, 10.0)
         values = [each.values for each in self.courier.sent]
-        self.assertEqual((values[3:5], self.counts()), ([[1], [2]], (4, 3, 1, 0)))
+        self.assertEqual((values[4:6], self.counts()), ([[1], [2]], (4, 3, 1, 0)))
 
 
 class KnownTests(SenderCase):

@@ -208,19 +208,22 @@ class RefusedTests(SenderCase):
         self.refuse(1)
         self.put(*(reading(n, n % 2) for n in range(4)))
         self.assertEqual(self.counts(), (4, 3, 1, 0))
-        self.assertEqual([each.values for each in self.courier.sent], [[0], [1], [2], [1], [3]])
+        self.assertEqual([each.values for each in self.courier.sent], [[0], [1], [2], [1], [1], [3]])
 
     def test_last_of_all(self) -> None:
         """
-        The last reading may be the one that is refused: it waits for others, that tell whose fault it is.
+        The last reading may be the one that is refused: it is sent twice more, and then waits for
+        others, that tell whose fault it is.
         """
         self.refuse(1)
         self.put(reading(0), reading(1))
+        self.assertEqual((self.counts(), self.sink.status().state), ((2, 1, 0, 1), "delivering"))
         pass_time(self.clock, 600.0)
         self.assertEqual((self.counts(), self.sink.status().state), ((2, 1, 0, 1), "waiting"))
+        self.assertEqual([each.values for each in self.courier.sent], [[0], [1], [1], [1]])
         self.put(reading(2))
         self.assertEqual(self.counts(), (3, 2, 1, 0))
-        self.assertEqual([each.values for each in self.courier.sent], [[0], [1], [1], [2]])
+        self.assertEqual([each.values for each in self.courier.sent[4:]], [[1], [2]])
 
     def test_all_alike(self) -> None:
         """
@@ -262,9 +265,10 @@ class RefusedTests(SenderCase):
         self.courier.answers = lambda sent: 404 if sent.documents[0]["device_id"] == 7 else 201
         self.put(*(reading(n, 7) for n in range(40)))
         self.assertEqual(self.sink.status().state, "holding")
-        self.put(*(reading(n, n) for n in range(6)))
-        pass_time(self.clock, 61.0)
-        self.assertEqual(self.counts(), (46, 6, 40, 0))
+        for cycle in range(2):
+            self.put(*(reading(100 * cycle + n, n) for n in range(6)))
+            pass_time(self.clock, 61.0)
+        self.assertEqual(self.counts(), (52, 12, 40, 0))
 
     def test_only_one_device(self) -> None:
         """

@@ -110,6 +110,7 @@ def _post(
             chosen.longest_pause,
             chosen.hold,
             chosen.attempts,
+            chosen.refusals,
         ),
         full_document if chosen.bad else document,
         reactor,

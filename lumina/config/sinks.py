@@ -130,6 +130,7 @@ class Post(Sink):
     longest_pause: Annotated[float, Field(ge=0.01, le=86_400)] = 300.0
     hold: Annotated[float, Field(ge=1, le=86_400)] = 60.0
     attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    refusals: Annotated[int, Field(ge=2, le=100)] = 3
     deadband: dict[str, Band] = Field(default_factory=dict)
     spool: SpoolSettings = SpoolSettings()
 

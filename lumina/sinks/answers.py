@@ -43,7 +43,7 @@ class Answers:
         self.gate = 0.0
         self.is_paced = False
         self.hold = Hold(delivery.hold, draw)
-        self.judgement = Judgement(lanes, self.hold, delivery.attempts)
+        self.judgement = Judgement(lanes, self.hold, delivery.attempts, delivery.refusals)
         self._title = title
         self._lanes = lanes
         self._outcome = outcome

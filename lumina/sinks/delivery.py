@@ -27,6 +27,7 @@ class Delivery(NamedTuple):
     @ivar longest: seconds, the bound that pauses grow to.
     @ivar hold: seconds between the first tries while all is refused; they grow tenfold.
     @ivar attempts: failures of one reading, while others are accepted, after which it is given up.
+    @ivar refusals: refusals likewise, at least; more where the API changes its mind.
     """
 
     batch: int = 1
@@ -35,3 +36,4 @@ class Delivery(NamedTuple):
     longest: float = 300.0
     hold: float = 60.0
     attempts: int = 20
+    refusals: int = 3

@@ -2,15 +2,17 @@
 Whose fault it is that readings are not accepted: theirs, or that of the whole. Pure.
 
 A reading that is refused is a suspect. It becomes a dead letter when it was
-refused, another was accepted, it was refused again, and one more was accepted,
-or there is none; so when the API changes its mind about everything, nothing is
-given up. When many different ones are refused in a row, all is held.
+refused again and again, others were accepted meanwhile, and one more was
+accepted, or there is none; so when the API changes its mind about everything,
+nothing is given up. How many refusals that takes, doubt tells. When many
+different ones are refused in a row, all is held.
 """
 
 from collections.abc import Sequence
 from itertools import count
 
 from lumina.sinks.courier import Verdict
+from lumina.sinks.doubt import Doubt
 from lumina.sinks.hold import Hold
 from lumina.sinks.lanes import Lanes
 from lumina.sinks.parcel import Device, Parcel
@@ -26,6 +28,9 @@ _SUSPECTS = 200
 _JUST_NOW = 1.0
 _OFTEN = 4
 
+#: Where nothing else is left to send, a suspect is sent again so long after it was refused.
+_AGAIN = 1.0
+
 #: A batch that fails while nothing at all is accepted is cut after so many seconds.
 _STUCK = 3600.0
 
@@ -37,15 +42,17 @@ class Judgement:
     @ivar hold: of the whole.
     """
 
-    def __init__(self, lanes: Lanes, hold: Hold, attempts: int) -> None:
+    def __init__(self, lanes: Lanes, hold: Hold, attempts: int, refusals: int) -> None:
         """
         @param attempts: failures after which a reading is given up, if others are accepted.
+        @param refusals: the same for refusals, at least.
         """
         self.hold = hold
         self._lanes = lanes
         self._attempts = attempts
         self._signs = Signs()
         self._record = Record()
+        self._doubt = Doubt(refusals)
         self._events = count(1)
         self._fails_again = False
 
@@ -62,6 +69,7 @@ class Judgement:
         lanes, was_held = self._lanes, bool(self.hold.reason)
         self._signs.accepted(parcel.devices, parcel.sent, began)
         self._record.accepted(parcel)
+        self._doubt.accepted(0 if was_held else parcel.refusals)
         self._fails_again = False
         self.hold.end()
         if parcel in lanes.suspects:
@@ -70,11 +78,15 @@ class Judgement:
         for each in list(lanes.suspects):
             is_later = each.refused < parcel.sent
             is_overtaken = bool(each.devices & parcel.devices) and each.first < parcel.first
-            if is_later and (is_overtaken or (each.heard and not was_held)):
+            if is_later and (is_overtaken or (self._is_proved(each) and not was_held)):
                 guilty.append(each)
                 self._record.convicted(each)
             elif (is_later or was_held) and not lanes.may_be_behind(each):
-                self._hear_again(each, not was_held)
+                if was_held:
+                    each.refusals, each.heard = 0, False
+                else:
+                    each.heard = True
+                self._hear_again(each)
         return guilty
 
     def refused(self, parcel: Parcel, verdict: Verdict, now: float) -> Sequence[Parcel]:
@@ -87,12 +99,13 @@ class Judgement:
         is_new = parcel not in self._lanes.suspects
         parcel.refusal, parcel.refused, parcel.refused_at = verdict, next(self._events), now
         parcel.row += 1
+        parcel.refusals += 1
         if self.hold.reason:
             self._lanes.suspect(parcel)
             if is_new:
                 self.hold.later(now)
             return ()
-        if parcel.is_retried or self._record.is_known(parcel):
+        if self._is_expected(parcel):
             return [parcel]
         self._lanes.suspect(parcel)
         if len(self._lanes.suspects) >= _ALIKE and self._one_alone(now) is None:
@@ -175,23 +188,37 @@ class Judgement:
         @return: those that are guilty: others were accepted between their
             refusals, or their likes are always refused.
         """
-        guilty = [each for each in self._lanes.suspects if each.heard or self._record.is_known(each)]
+        suspects = list(self._lanes.suspects)
+        guilty = [each for each in suspects if self._is_proved(each) or self._is_expected(each)]
         for each in guilty:
             self._record.convicted(each)
+        for each in suspects:
+            if each.refusals < self._doubt.needed and each not in guilty:
+                each.due = each.refused_at + _AGAIN * each.refusals
+                if not self._lanes.may_be_behind(each):
+                    self._hear_again(each)
         if not guilty and not self._signs.lately(now):
-            refusal = self._lanes.suspects[-1].refusal
+            refusal = suspects[-1].refusal
             self.hold.begin(f"nothing is accepted: {refusal.sentence if refusal else ''}", now)
         return guilty
 
-    def _hear_again(self, parcel: Parcel, heard: bool) -> None:
-        parcel.row, parcel.heard = 0, heard
+    def _hear_again(self, parcel: Parcel) -> None:
+        parcel.row = 0
         self._lanes.acquit(parcel)
         self._lanes.put_back(parcel)
 
+    def _is_proved(self, suspect: Parcel) -> bool:
+        """Whether it was refused often enough, and others were accepted meanwhile."""
+        return suspect.heard and suspect.refusals >= self._doubt.needed
+
+    def _is_expected(self, parcel: Parcel) -> bool:
+        """Whether it was a dead letter before, or its like always is, and the API keeps to what it says."""
+        is_known = parcel.is_retried or self._record.is_known(parcel)
+        return is_known and not self._doubt.is_founded
+
     def _is_heard(self, suspect: Parcel, now: float) -> bool:
-        needed = 1 if self.hold.reason or suspect.heard else 2
         is_new = now - suspect.refused_at <= _JUST_NOW
-        return suspect.row >= _OFTEN or (suspect.row >= needed and is_new)
+        return suspect.refusals >= self._doubt.needed and suspect.row >= (1 if is_new else _OFTEN)
 
     def _one_alone(self, now: float) -> Device | None:
         """The device of all suspects, if nothing of it is accepted while of others something is."""

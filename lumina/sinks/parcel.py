@@ -24,7 +24,8 @@ class Parcel:
     @ivar refused: when it was refused last, counted likewise.
     @ivar refused_at: the same in monotonic seconds.
     @ivar row: how often it was refused since others were accepted, or since the present try began.
-    @ivar heard: whether it is sent again after another was accepted.
+    @ivar refusals: how often it was refused, all in all, while not all was held.
+    @ivar heard: whether it was sent again after another was accepted.
     @ivar failed: when it failed last, counted in events.
     @ivar failing: since when it fails, in monotonic seconds; `None`: it does not.
     @ivar failures: answers that the API failed.
@@ -42,6 +43,7 @@ class Parcel:
     refused: int = 0
     refused_at: float = 0.0
     row: int = 0
+    refusals: int = 0
     heard: bool = False
     failed: int = 0
     failing: float | None = None
