@@ -7,6 +7,7 @@ with simulated units of which some fall silent.
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from itertools import product
 
 from twisted.application.internet import ClientService
 from twisted.internet.protocol import Factory
@@ -19,17 +20,25 @@ from lumina.frontends.slave import Slave
 from lumina.interfaces import Outcome, Terms
 from lumina.modbus.pdu import ReadHoldingRegisters, Request
 from lumina.modbus.rtu import Line
+from lumina.poll.costs import Costs
+from lumina.poll.plan import Plan
+from lumina.poll.poller import Poller
+from lumina.poll.rounds import Polled
+from lumina.readings import HOLDING, Point
 from lumina.simulator.bank import Bank
 from lumina.simulator.faults import Effect, Fault, Faults, When
 from lumina.simulator.tables import registers
 from lumina.simulator.unit import Unit
-from lumina.testing import Cable, FakeWatcher, pass_time
+from lumina.testing import Cable, FakeSink, FakeWatcher, pass_time
 
 LINE = Line(9600)
 UNITS = range(1, 11)
 
 #: Seconds that all units answer, until it counts what the death of some costs, and for which it counts.
 LEARNING, ADJUSTING, COUNTING = 5.0, 10.0, 30.0
+
+#: Seconds between cycles of the poller: more than the breaker's longest pause.
+INTERVAL = 40.0
 
 #: Seconds that a client rests after a request that was refused at once.
 REST = 0.1
@@ -46,17 +55,22 @@ def wandering(number: int) -> Request:
 
 
 class DeadUnitsTests(SynchronousTestCase):
-    def start(self, *dead: int) -> None:
-        """@param dead: units that fall silent at the end of the learning time."""
+    def start(self, *dead: int, after: float = LEARNING, misses: int = 3) -> None:
+        """
+        @param dead: units that fall silent after so many seconds: at the end of the learning time.
+        @param misses: silences after which a unit is suspended.
+        """
         self.clock, self.seen = Clock(), FakeWatcher()
         cable = Cable(self.clock, LINE)
-        silent = Fault(When(units=frozenset(dead), after=LEARNING), Effect(lost="request"))
+        silent = Fault(When(units=frozenset(dead), after=after), Effect(lost="request"))
         faults = Faults([silent] if dead else [], self.clock.seconds)
         bank = Bank({unit: Unit(holding_registers=registers(65536)) for unit in UNITS}, self.clock.seconds)
         factory = Factory.forProtocol(lambda: Slave(bank, LINE, self.clock, faults=faults))
         slave = ClientService(cable.slaves, factory, clock=self.clock)
         slave.startService()
-        self.port = Port(PortSettings("bus", "cable", line=LINE), cable, self.clock, [self.seen])
+        self.port = Port(
+            PortSettings("bus", "cable", line=LINE, misses=misses), cable, self.clock, [self.seen]
+        )
         self.port.startService()
 
         def stop() -> None:
@@ -129,6 +143,38 @@ class DeadUnitsTests(SynchronousTestCase):
         """
         self.assertGreater(self.throughput(1, polling), 0.9)
         self.assertGreater(self.throughput(5, polling), 0.8)
+
+    def test_what_a_dead_unit_costs_that_is_polled(self) -> None:
+        """
+        A dead unit costs the poller one silent request in each cycle, or none while it is suspended, from its
+        third cycle on, whether the bus suspends units or not; the values of the others are all read.
+        """
+        for dies, misses in product((0.0, LEARNING), (0, 3)):
+            self.start(10, after=dies, misses=misses)
+            sink = FakeSink()
+            devices = [self.polled(unit) for unit in (1, 10)]
+            poller = Poller(devices, {"sink": sink}, self.clock, self.clock.seconds)
+            poller.startService()
+            pass_time(self.clock, dies + 3 * INTERVAL)
+            self.seen.exchanges.clear()
+            pass_time(self.clock, 5 * INTERVAL)
+            stopped = poller.stopService()
+            pass_time(self.clock, 1)
+            self.successResultOf(stopped)
+            silent = [each for each in self.seen.exchanges if each.verdict == "timeout"]
+            self.assertIn(len(silent), range(1, 6))
+            self.assertEqual({each.quality for each in sink.taken if each.point.device == 1}, {"good"})
+            self.doCleanups()
+
+    def polled(self, unit: int) -> Polled:
+        """A unit with four blocks of ten values."""
+        points = [
+            Point(unit, f"r{address}", HOLDING, address)
+            for block in range(4)
+            for address in range(1000 * block, 1000 * block + 10)
+        ]
+        plan = Plan(points, costs=Costs.serial(LINE))
+        return Polled(unit, self.port, "bus", unit, plan, {INTERVAL: tuple(range(len(points)))})
 
     def test_what_dead_units_cost_that_are_asked_for_something_new(self) -> None:
         """
