@@ -2,6 +2,7 @@
 
 import math
 import struct
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +73,15 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(len(orders(Point(1, "x"), b"\x00\x01")), 2)
         (only,) = orders(Point(1, "x"), b"\x11\x11")
         self.assertFalse(only.likely)
+
+    def test_absent(self) -> None:
+        """
+        Where the device says that it has no value, other orders are not thought to be likelier.
+        """
+        point = Point(1, "x", format=Format("int16"), absent=(Decimal(-32768),))
+        self.assertEqual(orders(point, b"\x80\x00"), [Way("ABCD", None), Way("BADC", 128)])
+        point = Point(1, "x", format=Format("float32"))
+        self.assertFalse(any(way.likely for way in orders(point, b"\x7f\xc0\x00\x00")))
 
     def test_bits(self) -> None:
         """

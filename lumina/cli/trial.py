@@ -18,6 +18,9 @@ from lumina.sinks.documents import document, encode
 #: The mark of what is likeliest.
 _LIKELY = " <- likely"
 
+#: In place of a document, where there is no value.
+_NO_JSON = "none: without a value nothing is sent, but to sinks with `bad: true`"
+
 
 class TrialReport:
     """
@@ -91,7 +94,7 @@ def _value(tried: Tried, elsewhere: list[tuple[str, Tried]]) -> Iterator[str]:
     yield f"  address {point.register_address} is {point.table} {point.address}, {point.data_type}"
     if tried.raw:
         yield f"  raw   {words(tried.raw)}"
-        yield f"  json  {encode(document(reading)).decode()}"
+        yield f"  json  {encode(document(reading)).decode() if reading.quality == GOOD else _NO_JSON}"
     ways = orders(point, tried.raw)
     if len(ways) > 1:
         yield "  in other orders"

@@ -21,7 +21,7 @@ from lumina.poll.cycle import Cycle
 from lumina.poll.lane import Lane, Visit
 from lumina.poll.plan import Plan
 from lumina.poll.rounds import Polled, terms
-from lumina.readings import Point, Reading, decoder
+from lumina.readings import ABSENT, Point, Reading, decoder
 
 #: Where measurements lie, mostly: what is beyond is unlikely to be one.
 _LEAST, _MOST = 1e-4, 1e8
@@ -99,6 +99,8 @@ def words(raw: bytes) -> str:
 def orders(point: Point, raw: bytes) -> list[Way]:
     """
     What the bytes are in each order of bytes and words, those that make no difference left out.
+
+    None is marked where the device says, in the configured order, that it has no value.
     """
     if point.table not in REGISTERS or not raw:
         return []
@@ -107,7 +109,7 @@ def orders(point: Point, raw: bytes) -> list[Way]:
         value, _, _ = _decoded(replace(point, format=replace(point.format, order=order)), raw)
         if not any(_same(way.value, value) for way in ways):
             ways.append(Way(order, value))
-    return marked(ways)
+    return ways if _decoded(point, raw)[1] == ABSENT else marked(ways)
 
 
 def marked(ways: Sequence[Way]) -> list[Way]:
