@@ -25,7 +25,7 @@ from lumina.frontends.listening import listening
 from lumina.frontends.serving import BrokenStreams, Known, Requests, Serving
 from lumina.frontends.stream import FramedConnection
 from lumina.frontends.underway import Slot, UnderWay
-from lumina.interfaces import Priority, Site, Terms
+from lumina.interfaces import Bus, Priority, Site, Terms
 from lumina.modbus import pdu
 from lumina.modbus.pdu import BROADCAST, Reply, Request
 
@@ -127,27 +127,33 @@ class GatewayConnection(FramedConnection):
             return
         bus, target = route
         try:
-            request = self._requests[body]
-        except ExceptionReply as refused:
-            heard = listening(bus).refused(target, refused.code)
-            self._deliver(slot, refused.pdu if heard else _exception(body, NoReply.code))
-            return
-        try:
-            if len(self._under_way) >= self._serving.in_flight:
-                raise ExceptionReply(request.function, QueueFull.code)
-            if fate is not None and fate.exception is not None:
-                raise ExceptionReply(request.function, fate.exception)
+            request = self._checked(slot, bus, target)
         except ExceptionReply as refused:
             self._deliver(slot, refused.pdu)
-            return
-        if fate is not None and fate.deaf:
-            self._deliver(slot, _exception(body, LuminaError.code))
             return
         self._under_way.enter(slot, bus)
         asked = bus.execute(target, request, self._own_terms(str(transaction)))
         if unit == BROADCAST:
             self._to_all.add(asked)
         self._await(asked, slot, request)
+
+    def _checked(self, slot: Slot, bus: Bus, target: int) -> Request:
+        """
+        @return: the request, if it is to be asked.
+        @raise ExceptionReply: what it is answered with at once.
+        """
+        function, fate = slot.body[0] & 0x7F, slot.fate
+        try:
+            request = self._requests[slot.body]
+        except ExceptionReply as refused:
+            if listening(bus).refused(target, refused.code):
+                raise
+            raise ExceptionReply(function, NoReply.code) from None
+        if len(self._under_way) >= self._serving.in_flight:
+            raise ExceptionReply(function, QueueFull.code)
+        if fate is not None and (fate.exception is not None or fate.deaf):
+            raise ExceptionReply(function, LuminaError.code if fate.exception is None else fate.exception)
+        return request
 
     def _withdraw(self) -> None:
         """
