@@ -9,7 +9,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from lumina.bus.brevity import CHANGE_PAUSE
+from lumina.bus.changes import CHANGE_PAUSE
 from lumina.bus.link import FIRST_PAUSE, GRACE, LAST_PAUSE
 from lumina.bus.pipeline import SILENCES, UNDER_WAY
 from lumina.bus.settings import DeviceSettings

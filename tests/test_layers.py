@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parent.parent / "lumina"
 
 LOW = {"errors", "modbus"}
-SEAMS = LOW | {"interfaces", "readings", "status"}
+SEAMS = LOW | {"interfaces", "readings", "status", "ratelimit"}
 DECLARATIONS = {"simulator.fate", "simulator.faults", "simulator.process", "simulator.moment"}
 UNDER_CONFIG = SEAMS | {"commands", "access", "plugins", "certificates"} | DECLARATIONS
 ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "client": LOW | {"readings", "commands"},
     "services": {"errors"},
     "signals": set(),
+    "ratelimit": set(),
     "certificates": set(),
     "tls": {"certificates"},
     "reactor": set(),
@@ -55,7 +56,9 @@ PLANNING = {
     "poll.splits",
 }
 BUS = {"bus.copies", "bus.owed", "bus.probes", "bus.schedule", "bus.turns", "bus.unit", "bus.units"}
-PURE = LOW | {"readings", "status", "terms", "commands", "access"} | BUS | PLANNING | DECLARATIONS
+PURE = (
+    LOW | {"ratelimit", "readings", "status", "terms", "commands", "access"} | BUS | PLANNING | DECLARATIONS
+)
 
 # Where a pure module would meet an event loop, the clock, a file, or the machine.
 WAITS = {"twisted", "zope", "asyncio", "concurrent", "multiprocessing", "queue", "sched", "threading"}

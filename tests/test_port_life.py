@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
-from lumina.bus.brevity import CHANGE_PAUSE, CHANGES
+from lumina.bus.changes import CHANGE_PAUSE, CHANGES
 from lumina.bus.link import GRACE, LAST_PAUSE
 from lumina.bus.port import JAM_REOPEN, JAM_TRIAL, SETTLING, Port
 from lumina.bus.settings import PortSettings

@@ -6,10 +6,10 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
-from lumina.bus.brevity import Brevity
 from lumina.errors import Denied
 from lumina.interfaces import AskAgain, Asker, Bus, Listening, Outcome, Prompt, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
+from lumina.ratelimit import RateLimit
 
 #: Askers of which it is remembered what they may.
 _REMEMBERED = 4096
@@ -37,13 +37,16 @@ class Refusals:
     def __init__(self, listener: str, seconds: Callable[[], float]) -> None:
         """@param seconds: monotonic time."""
         self._listener = listener
-        self._brevity = Brevity(BURST, PAUSE, seconds)
+        self._seconds = seconds
+        self._limit = RateLimit(BURST, PAUSE)
+        self._unsaid = 0
 
     def say(self, bus: str, terms: Terms, sentence: str) -> None:
         """Log one, or count it for the next time."""
-        if not self._brevity.allows():
+        if not self._limit.allows(self._seconds()):
+            self._unsaid += 1
             return
-        unsaid, self._brevity.unsaid = self._brevity.unsaid, 0
+        unsaid, self._unsaid = self._unsaid, 0
         self._log.warn(
             "{listener}: {who} is denied on {bus}: {sentence}{more}",
             listener=self._listener,

@@ -11,7 +11,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from lumina.bus.brevity import Changes
+from lumina.bus.changes import Changes
 from lumina.bus.entrance import Entrance
 from lumina.bus.requests import Requests
 from lumina.bus.settings import BusSettings

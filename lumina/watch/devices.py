@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from lumina.errors import EXCEPTION_WORD, BadRequest
+from lumina.ratelimit import RateLimit
 from lumina.readings import ABSENT, GOOD, INVALID, Point, Reading
 from lumina.status import Change, Cycles, DeviceStatus, PointStatus
 
@@ -55,7 +56,12 @@ class _Value:
 
 
 class _Device:
-    """One device."""
+    """
+    One device.
+
+    @ivar untold: how often it has come or gone since the log told of it.
+    @ivar limit: of how often the log tells of that.
+    """
 
     def __init__(self, id: int | str, bus: str, unit: int, points: Iterable[Point]) -> None:
         self.id, self.bus, self.unit = id, bus, unit
@@ -66,16 +72,7 @@ class _Device:
         self.good = self.bad = 0
         self.read: float | None = None
         self.untold = 0
-        self._left, self._told = float(TOLD), 0.0
-
-    def may_be_told(self, now: float) -> bool:
-        """Whether the log may say once more that it has come or gone."""
-        self._left = min(TOLD, self._left + (now - self._told) / PAUSE)
-        self._told = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        self.limit = RateLimit(TOLD, PAUSE)
 
     def count(self, before: Reading | None, after: Reading, seen: float) -> None:
         """One value is now this good, where it was that good before."""
@@ -201,7 +198,7 @@ class DeviceStates:
             device.untold += device.online is not None or not online
             device.online, device.since = online, seen
         # One that comes and goes is told of now and then; how it stands is always said in the end.
-        if device.untold and device.may_be_told(seen):
+        if device.untold and device.limit.allows(seen):
             self._tell(device)
 
     def _tell(self, device: _Device) -> None:

@@ -1,44 +1,14 @@
-"""How little is said of what happens again and again."""
+"""What the log says of a connection that comes and goes."""
 
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
+from lumina.ratelimit import RateLimit
+
 #: Changes of a connection that are said at once, and seconds until the next after those.
 CHANGES, CHANGE_PAUSE = 10, 60.0
-
-
-class Brevity:
-    """
-    Lets a few be said at once, then one now and then, and counts the others.
-
-    @ivar unsaid: how many were not said since the last that was.
-    """
-
-    def __init__(self, burst: int, pause: float, seconds: Callable[[], float]) -> None:
-        """
-        @param burst: how many may be said at once.
-        @param pause: seconds until one more may.
-        @param seconds: monotonic time.
-        """
-        self._burst = burst
-        self._pause = pause
-        self._seconds = seconds
-        self._left = float(burst)
-        self._seen = seconds()
-        self.unsaid = 0
-
-    def allows(self) -> bool:
-        """Whether one more may be said now; if not, it is counted."""
-        now = self._seconds()
-        self._left = min(self._burst, self._left + (now - self._seen) / self._pause)
-        self._seen = now
-        if self._left < 1:
-            self.unsaid += 1
-            return False
-        self._left -= 1
-        return True
 
 
 class Changes:
@@ -59,7 +29,7 @@ class Changes:
         self._clock = clock
         self._say = say
         self._standing = standing
-        self._brevity = Brevity(CHANGES, CHANGE_PAUSE, clock.seconds)
+        self._limit = RateLimit(CHANGES, CHANGE_PAUSE)
         self._lost = 0
         self._sum: IDelayedCall | None = None
 
@@ -81,7 +51,7 @@ class Changes:
     def _changed(self, level: str, sentence: str) -> None:
         if self._sum is not None:
             return
-        if self._brevity.allows():
+        if self._limit.allows(self._clock.seconds()):
             self._lost = 0
             self._say(level, sentence)
         else:
@@ -90,7 +60,7 @@ class Changes:
 
     def _sum_up(self) -> None:
         self._sum = None
-        self._brevity.allows()
+        self._limit.allows(self._clock.seconds())
         level, sentence = self._standing()
         times = "once" if self._lost == 1 else f"{self._lost} times"
         self._say(level, f"lost {times} within {CHANGE_PAUSE:g} s; now: {sentence}")
