@@ -108,8 +108,7 @@ class ErrorTests(ConfigCase):
             "5:5: access.1: it should say either allow or deny, and what: read, write or all",
             "6:13: access.2.allow: it should be one of read, write, all; got 'reads'",
             "7:18: access.3.form: unknown key 'form'; did you mean 'from'?",
-            "8:24: access.4.from: '10.0.0.1/8' is not a network, such as 10.0.0.0/8 or 10.0.0.5: "
-            "10.0.0.1/8 has host bits set",
+            "8:24: access.4.from: '10.0.0.1/8' is neither the network 10.0.0.0/8 nor the address 10.0.0.1",
             "9:23: access.5.bus: no bus is called 'boler'; did you mean 'boiler'?",
             "10:28: access.6.listener: no listener is called 'text'; known: lan",
             "11:25: access.7.units: the first, 3, is above the last, 1",

@@ -47,13 +47,13 @@ class EndpointTests(ConfigCase):
         """
         An endpoint without its device, host, port or path is incomplete.
         """
-        for endpoint, name in {
-            "serial:": "device",
-            "tcp:a": "port",
-            "tcp:host=a": "port",
-            "unix:": "path",
+        for endpoint, said in {
+            "serial:": "it has no device; write serial:DEVICE",
+            "tcp:a": "it has no port; write tcp:HOST:PORT",
+            "tcp:host=a": "it has no port; write tcp:HOST:PORT",
+            "unix:": "it has no path; write unix:PATH",
         }.items():
-            self.assertEqual(self.said(endpoint), f"it has no {name}")
+            self.assertEqual(self.said(endpoint), said)
         self.assertEqual(self.said("serial:/dev/ttyS1\\"), "it ends in a backslash with nothing to escape")
 
     def test_type(self) -> None:
@@ -64,7 +64,7 @@ class EndpointTests(ConfigCase):
             self.said("seriel:/dev/ttyS1"),
             "an endpoint begins with its type and a colon; 'seriel' is none; did you mean 'serial'?",
         )
-        self.assertIn("'/dev/ttyS1' is none; known: ", self.said("/dev/ttyS1"))
+        self.assertIn("'there' is none; known: ", self.said("there"))
         self.assertIn("'tpc' is none; did you mean 'tcp'?", self.said_listening("tpc:8888"))
 
     def test_tcp_port(self) -> None:
@@ -94,7 +94,10 @@ class EndpointTests(ConfigCase):
         """
         An endpoint of Modbus/TCP Security has a certificate, and no argument that means nothing.
         """
-        self.assertEqual(self.said_listening("mbaps:802"), "it has no certificate")
+        self.assertEqual(
+            self.said_listening("mbaps:802"),
+            "it has no certificate; write mbaps:PORT:certificate=CERTIFICATE",
+        )
         self.assertEqual(
             self.said_listening("mbaps:802:certificate=/c:cleints=/ca"),
             "unknown argument 'cleints'; did you mean 'clients'?",

@@ -55,8 +55,7 @@ class ErrorTests(ConfigCase):
         """
         A file holds one document.
         """
-        (error,) = self.errors(f"{PORT}---\n{PORT}")
-        self.assertRegex(error, "^f:2:1: YAML: but found another document")
+        self.assertSays(f"{PORT}---\n{PORT}", "f:2:1: YAML: a file is one document; here another begins")
 
     def test_not_a_mapping(self) -> None:
         """

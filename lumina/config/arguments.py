@@ -24,7 +24,9 @@ def complaint(name: str, value: str, lowest_port: int) -> str:
     @param lowest_port: of TCP; 0 for a listener that takes what is free.
     """
     if name == "port":
-        return _whole(value, lowest_port, 65535)
+        what = _whole(value, lowest_port, 65535)
+        behind = what and not lowest_port and not _interface(value)
+        return f"{what}; the address comes behind it, as interface={value}" if behind else what
     check = _CHECKS.get(name)
     return check(value) if check else ""
 

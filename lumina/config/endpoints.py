@@ -7,6 +7,7 @@ sentence for the operator when the string is wrong.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.plugin import getPlugins
 
-from lumina.config import arguments
+from lumina.config import arguments, misplaced
 from lumina.plugins import nearest
 
 
@@ -90,6 +91,8 @@ _LOOPBACK = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": "::1", "tls": "::1"
 _TLS_PORT = "443"
 #: A type that wraps another, whose clients are elsewhere though it listens on loopback.
 _PROXIED = "haproxy:"
+#: The format of characters as many programs write it.
+_CHARACTER = re.compile(r"([78])([NEOneo])([12])")
 _ESCAPE = r"a colon inside of a value is written '\:'"
 
 
@@ -168,7 +171,8 @@ def _parse(
             raise ValueError(f"{name} '{value}' {complaint}")
     if form.instead in options:
         _stand_in(form, options)
-    _demand(form, options)
+    _demand(first[0], form, options)
+    _check_path(options.get("device", "/"))
     if conflict := arguments.conflict(options):
         raise ValueError(conflict)
     return Endpoint(first[0], options)
@@ -180,9 +184,9 @@ def _foreign(
     """A type that Twisted knows, or another package: its arguments are checked when it is opened."""
     known = {*forms, *others()}
     if given not in known:
-        raise ValueError(
-            f"an endpoint begins with its type and a colon; '{given}' is none; {nearest(given, known)}"
-        )
+        whole = ":".join([given, *("=".join(part) for part in parts)])
+        meant = misplaced.endpoint(whole, listens=forms is _SERVERS) or nearest(given, known)
+        raise ValueError(f"an endpoint begins with its type and a colon; '{given}' is none; {meant}")
     return Endpoint(given, {"": ":".join("=".join(part) for part in parts)})
 
 
@@ -222,10 +226,24 @@ def _named(form: _Form, parts: list[list[str]]) -> dict[str, str]:
     return options
 
 
-def _demand(form: _Form, options: Mapping[str, str]) -> None:
+def _demand(kind: str, form: _Form, options: Mapping[str, str]) -> None:
     for name in form.names[: form.needed]:
         if not options.get(name):
-            raise ValueError(f"it has no {name}")
+            raise ValueError(f"it has no {name}; {_usage(kind, form)}")
+
+
+def _usage(kind: str, form: _Form) -> str:
+    """How such an endpoint is written, at least."""
+    needed = [name.upper() for name in form.names[: form.unnamed][: form.needed]]
+    named = [f"{name}={name.upper()}" for name in form.names[form.unnamed : form.needed]]
+    return f"write {':'.join([kind, *needed, *named])}"
+
+
+def _check_path(device: str) -> None:
+    """Nobody means a file in whatever directory the service runs in."""
+    if not device.startswith(("/", "usb=")):
+        meant = f"did you mean /dev/{device}?" if device.startswith("tty") else "such as /dev/ttyUSB0"
+        raise ValueError(f"device '{device}' is no path from the root; {meant}")
 
 
 def _stand_in(form: _Form, options: dict[str, str]) -> None:
@@ -239,7 +257,11 @@ def _stand_in(form: _Form, options: dict[str, str]) -> None:
 
 def _surplus(form: _Form, unnamed: list[str]) -> str:
     extra = unnamed[form.unnamed]
-    if form.names[1:2] == ("baudrate",) and len(unnamed) == 2 and extra.isdigit():
-        return f"what is '{extra}'? Write baudrate={extra} for the speed"
+    if form.names[1:2] == ("baudrate",) and extra.isdigit():
+        if len(unnamed) == 2:
+            return f"what is '{extra}'? Write baudrate={extra} for the speed"
+        if len(unnamed) == 3 and (found := _CHARACTER.fullmatch(unnamed[2])):
+            written = f"baudrate={extra}:bytesize={found[1]}:parity={found[2].upper()}:stopbits={found[3]}"
+            return f"what are '{extra}' and '{found[0]}'? Write {written}"
     whole = quoteStringArgument(":".join(unnamed[form.unnamed - 1 :]))
     return f"'{extra}' is one argument too many; {_ESCAPE}, such as {whole}"

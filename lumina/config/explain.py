@@ -7,6 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from lumina.config import misplaced
 from lumina.config.document import Document, KeyPath, Problem
 from lumina.config.listeners import listener_fields
 from lumina.config.sentences import sentence
@@ -49,7 +50,7 @@ def _unknown_key(data: Any, path: KeyPath, context: Mapping[str, Any]) -> str:
     known = _known_keys(data, path[:-1], context)
     if str(path[-1]).isdigit():
         return f"unknown key '{path[-1]}'; if it is the rest of a decimal, that has a point, not a comma"
-    return f"unknown key '{path[-1]}'; {nearest(str(path[-1]), known)}"
+    return f"unknown key '{path[-1]}'; {misplaced.key(path) or nearest(str(path[-1]), known)}"
 
 
 def _known_keys(data: Any, path: KeyPath, context: Mapping[str, Any]) -> Collection[str]:

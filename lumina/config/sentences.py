@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from pydantic_core import ErrorDetails
 
+from lumina.config import misplaced
+
 
 def sentence(error: ErrorDetails) -> str:
     """What is wrong with a value, whatever it stands for."""
@@ -21,6 +23,12 @@ def _got(error: ErrorDetails) -> str:
 
 def _wants(what: str) -> Callable[[ErrorDetails], str]:
     return lambda error: f"it should be {what}; {_got(error)}"
+
+
+def _mapping(error: ErrorDetails) -> str:
+    value = error["input"]
+    meant = misplaced.entry(value) if isinstance(value, str) else ""
+    return f"it should be a mapping of keys to values; {_got(error)}{meant}"
 
 
 def _text(error: ErrorDetails) -> str:
@@ -65,8 +73,8 @@ _SENTENCES: Mapping[str, Callable[[ErrorDetails], str]] = {
     "float_type": _wants("a number"),
     "finite_number": _wants("a finite number"),
     "bool_type": _wants("true or false"),
-    "dict_type": _wants("a mapping of keys to values"),
-    "model_type": _wants("a mapping of keys to values"),
+    "dict_type": _mapping,
+    "model_type": _mapping,
     "list_type": _wants("a list"),
     "tuple_type": _wants("a list"),
     "literal_error": _one_of,

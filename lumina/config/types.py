@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -30,9 +30,12 @@ def _name(value: str) -> str:
 
 def _network(value: str) -> str:
     try:
-        ip_network(value)
-    except ValueError as error:
-        raise ValueError(f"'{value}' is not a network, such as 10.0.0.0/8 or 10.0.0.5: {error}") from None
+        network = ip_network(value, strict=False)
+        address = ip_address(value.partition("/")[0])
+    except ValueError:
+        raise ValueError(f"'{value}' is not a network, such as 10.0.0.0/8 or 10.0.0.5") from None
+    if network.network_address != address:
+        raise ValueError(f"'{value}' is neither the network {network} nor the address {address}")
     return value
 
 

@@ -22,6 +22,7 @@ _SENTENCES = (
         "this is not indented like the lines that it belongs to",
     ),
     ("could not find expected ':'", "this is no key; look for a colon that is missing"),
+    ("but found another document", "a file is one document; here another begins"),
     ("found unexpected end of stream", "a quote is not closed"),
 )
 
