@@ -4,7 +4,6 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.x509 import (
@@ -14,7 +13,7 @@ from cryptography.x509 import (
     load_pem_x509_crl,
 )
 from OpenSSL import SSL
-from OpenSSL.crypto import X509StoreFlags
+from OpenSSL.crypto import X509Store, X509StoreFlags
 
 #: Bytes of a file; the authorities of all browsers are a quarter of a million.
 LARGEST = 16_000_000
@@ -32,6 +31,9 @@ _WORDS = {
     "bad password read": "it has a passphrase",
     "interrupted or cancelled": "it has a passphrase",
 }
+
+#: X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which its Python does not name.
+_NO_CHECK_TIME = 0x200000
 
 _END_OF_LIST = b"-----END X509 CRL-----"
 
@@ -67,7 +69,19 @@ class Files:
         if self.clients:
             wrong += _complaints("clients", self.clients, lambda path: _clients(context, path))
         if self.revoked:
-            wrong += _complaints("revoked", self.revoked, lambda path: _revoked(context, path))
+            wrong += _complaints("revoked", self.revoked, lambda path: _revoked(_store_of(context), path))
+        return wrong
+
+    def judge(self, store: X509Store) -> list[str]:
+        """
+        Let a store know whose certificates are accepted, be they in time or not.
+
+        @return: as `give` does.
+        """
+        store.set_flags(_NO_CHECK_TIME)
+        wrong = _complaints("clients", self.clients, store.load_locations)
+        if self.revoked:
+            wrong += _complaints("revoked", self.revoked, lambda path: _revoked(store, path))
         return wrong
 
 
@@ -78,7 +92,7 @@ def pair(context: SSL.Context, certificate: Named, key: Named) -> list[str]:
     @return: why they cannot be used, a sentence for each file.
     """
     context.set_passwd_cb(lambda *_: b"")  # else OpenSSL would ask on the terminal
-    wrong = _complaints(*certificate, lambda path: _certificate(context, path))
+    wrong = _complaints(*certificate, context.use_certificate_chain_file)
     if not wrong or key[1] != certificate[1]:
         wrong += _complaints(*key, context.use_privatekey_file)
     return wrong or _complaints(*key, lambda _: context.check_privatekey())
@@ -90,56 +104,48 @@ def trusted(context: SSL.Context, authorities: Named) -> list[str]:
 
     @return: why they cannot be used: a sentence, or nothing.
     """
-
-    def use(path: str) -> None:
-        context.load_verify_locations(path)
-        _current(_certificates(path))
-
-    return _complaints(*authorities, use)
+    return _complaints(*authorities, context.load_verify_locations)
 
 
-def _certificate(context: SSL.Context, path: str) -> None:
-    context.use_certificate_chain_file(path)
-    _current(_certificates(path)[:1])
+def certificates_in(path: str) -> Sequence[Certificate]:
+    """
+    The certificates of a file.
+
+    @raise OSError: it cannot be read.
+    @raise ValueError: something in it is none, at least for a reader that is stricter than OpenSSL.
+    """
+    return load_pem_x509_certificates(Path(path).read_bytes())
+
+
+def lists_in(path: str) -> Sequence[CertificateRevocationList]:
+    """
+    The lists of revoked certificates of a file, whatever else it has.
+
+    @raise OSError: it cannot be read.
+    @raise ValueError: one of them is damaged.
+    """
+    parts = Path(path).read_bytes().split(_END_OF_LIST)[:-1]
+    return [load_pem_x509_crl(part + _END_OF_LIST) for part in parts]
 
 
 def _clients(context: SSL.Context, path: str) -> None:
     context.load_verify_locations(path)
     context.load_client_ca(path.encode())
-    _current(_certificates(path))
 
 
-def _revoked(context: SSL.Context, path: str) -> None:
+def _store_of(context: SSL.Context) -> X509Store:
     store = context.get_cert_store()
     assert store is not None
-    lists = _lists(path)
+    return store
+
+
+def _revoked(store: X509Store, path: str) -> None:
+    lists = lists_in(path)
     if not lists:
         raise ValueError("it has no list of revoked certificates in PEM")
     for each in lists:
-        if each.next_update_utc is not None and each.next_update_utc <= datetime.now(UTC):
-            raise ValueError(f"a list in it was to be renewed by {each.next_update_utc:%Y-%m-%d %H:%M} UTC")
         store.add_crl(each)
     store.set_flags(X509StoreFlags.CRL_CHECK)
-
-
-def _lists(path: str) -> Sequence[CertificateRevocationList]:
-    parts = Path(path).read_bytes().split(_END_OF_LIST)[:-1]
-    return [load_pem_x509_crl(part + _END_OF_LIST) for part in parts]
-
-
-def _certificates(path: str) -> Sequence[Certificate]:
-    """Empty where OpenSSL is content with what a stricter reader is not."""
-    try:
-        return load_pem_x509_certificates(Path(path).read_bytes())
-    except ValueError:
-        return []
-
-
-def _current(certificates: Sequence[Certificate]) -> None:
-    """@raise ValueError: of none of them the time is not over yet."""
-    ends = [each.not_valid_after_utc for each in certificates]
-    if ends and max(ends) <= datetime.now(UTC):
-        raise ValueError(f"it has expired, on {max(ends):%Y-%m-%d %H:%M} UTC")
 
 
 def _complaints(name: str, path: str, use: Callable[[str], object]) -> list[str]:

@@ -26,7 +26,7 @@ from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
 from lumina import reactor as own_reactor
-from lumina.assembly import audit, devices, listeners, poll, ports, simulators, sinks
+from lumina.assembly import audit, devices, listeners, poll, ports, reminders, simulators, sinks
 from lumina.assembly.parts import Parts
 from lumina.commands import EXAMPLE
 from lumina.config import load, settings
@@ -189,6 +189,7 @@ def assemble(config: settings.Config, reactor: Any, root: MultiService) -> Parts
     sinks.add(parts, config.sinks)
     poll.add(parts, config)
     listeners.add(parts, config.listen, config.rules)
+    reminders.add(parts, config)
     parts.hang_under(root)
     return parts
 

@@ -9,14 +9,15 @@ R-62; `docs/security.md` goes through them). Whatever lumina speaks can be
 spoken inside.
 
 The files are looked at now and then: new connections have what is new in
-them, old ones stay. Files that are wrong change nothing, and are logged.
+them, old ones stay, but for those whose client is not trusted any more. Files
+that are wrong change nothing, and are logged.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import (
@@ -34,12 +35,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lumina.certificates import Files
+from lumina.handshake import Handshake, host_of, told, verified
+from lumina.trust import Trust
 
 #: Seconds between looks at the files.
 LOOK = 5.0
-
-#: Seconds that a client has for its handshake.
-HANDSHAKE = 10.0
 
 #: Clients that were not let in and are logged, between looks.
 SAID = 10
@@ -50,28 +50,6 @@ SUITES = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 _OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET
 
 _MUTUAL = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
-
-#: Why a handshake fails, for people (RFC 8446, 6.2).
-_ALERTS = {
-    40: "it and lumina have no cipher suite in common",
-    42: "its certificate is bad",
-    43: "its certificate is of a kind that is not supported",
-    44: "its certificate is revoked",
-    45: "its certificate is expired",
-    46: "its certificate cannot be accepted",
-    48: "its certificate is signed by nobody in `clients`",
-    51: "it could not prove that the certificate is its own",
-    70: "its version of TLS is too old",
-    116: "it showed no certificate",
-}
-
-#: The same where TLS has no word for it, by OpenSSL's numbers.
-_OBJECTIONS = {
-    3: "`revoked` has no list of who signed its certificate",
-    12: "the list in `revoked` was to be renewed by now",
-}
-
-_FATAL = 2
 
 
 def context_of(files: Files) -> SSL.Context:
@@ -89,21 +67,17 @@ def context_of(files: Files) -> SSL.Context:
     if wrong := files.give(context):
         raise ValueError("; ".join(wrong))
     if files.clients:
-        context.set_verify(_MUTUAL, _verified)
+        context.set_verify(_MUTUAL, verified)
     return context
-
-
-def _verified(connection: SSL.Connection, _certificate: X509, error: int, _depth: int, sound: int) -> bool:
-    """OpenSSL has looked at a certificate of a client, or of who signed for it."""
-    if not sound:
-        connection.get_app_data().handshake.objection = _OBJECTIONS.get(error, "")
-    return bool(sound)
 
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Credentials:
     """
     Makes the TLS side of connections, from files that may change.
+
+    @ivar renewed: is called when they have.
+    @ivar doubt: is called with a client that was let in by files of before.
     """
 
     _log = Logger()
@@ -117,12 +91,14 @@ class Credentials:
         self._files = files
         self._reactor = reactor
         self._state = files.state
-        self._context = self._fresh()
+        self.renewed: Callable[[], object] = bool
+        self.doubt: Callable[[TLSMemoryBIOProtocol], object] = bool
+        self._context, self._trust = self._fresh()
         self._unlucky = 0
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         assert isinstance(tlsProtocol, _Connection)
-        tlsProtocol.handshake = _Handshake(self.refused, tlsProtocol, self._reactor)
+        tlsProtocol.handshake = Handshake(self.refused, self._let_in, tlsProtocol, self._reactor)
         return SSL.Connection(self._context, None)
 
     def refused(self, peer: str, why: str) -> None:
@@ -143,68 +119,32 @@ class Credentials:
         """Take the files anew; if they are wrong, keep what there is."""
         self._state = self._files.state
         try:
-            self._context = self._fresh()
+            self._context, self._trust = self._fresh()
         except ValueError as error:
             self._log.error(
                 "{name}: {error}; the certificates of before stay", name=self._name, error=str(error)
             )
         else:
             self._log.info("{name}: new certificates, for new connections", name=self._name)
+            self.renewed()
 
-    def _fresh(self) -> SSL.Context:
+    def is_trusted(self, connection: TLSMemoryBIOProtocol) -> bool:
+        """Whether a client that was let in would be by the files of now; if not, that is logged."""
+        why = self._trust.objection(connection.getHandle())
+        if why:
+            self._log.warn(
+                "{name}: {peer} is disconnected: {why}", name=self._name, peer=host_of(connection), why=why
+            )
+        return not why
+
+    def _let_in(self, connection: TLSMemoryBIOProtocol) -> None:
+        if connection.getHandle().get_context() is not self._context:  # the files changed meanwhile
+            self.doubt(connection)
+
+    def _fresh(self) -> tuple[SSL.Context, Trust]:
         context = context_of(self._files)
-        context.set_info_callback(_told)
-        return context
-
-
-class _Handshake:
-    """
-    One that has begun, and may not take for ever.
-
-    @ivar objection: what is wrong with a certificate, where no alert of TLS says that.
-    """
-
-    def __init__(
-        self, refused: Callable[[str, str], None], protocol: TLSMemoryBIOProtocol, reactor: Any
-    ) -> None:
-        """@param refused: is told who is not let in, and why."""
-        self._refused = refused
-        self._protocol = protocol
-        self.objection = ""
-        self._limit: IDelayedCall | None = reactor.callLater(HANDSHAKE, self._late)
-
-    def over(self) -> None:
-        """It has succeeded, or failed."""
-        limit, self._limit = self._limit, None
-        if limit is not None:
-            limit.cancel()
-
-    def refused(self, alert: int) -> None:
-        """lumina ends it, for a reason of TLS."""
-        if self._limit is None:
-            return
-        self.over()
-        why = self.objection or _ALERTS.get(alert, "its handshake is wrong")
-        self._say(f"{why} (TLS alert {alert})")
-
-    def _late(self) -> None:
-        self._limit = None
-        self._say(f"no handshake of TLS within {HANDSHAKE:g} s")
-        self._protocol.abortConnection()
-
-    def _say(self, why: str) -> None:
-        assert self._protocol.transport is not None
-        peer = getattr(self._protocol.transport.getPeer(), "host", "a client")
-        self._refused(peer, why)
-
-
-def _told(connection: SSL.Connection, where: int, value: int) -> None:
-    """OpenSSL says how far a connection is."""
-    handshake = connection.get_app_data().handshake
-    if where & SSL.SSL_CB_HANDSHAKE_DONE:
-        handshake.over()
-    elif where == SSL.SSL_CB_WRITE_ALERT and value >> 8 == _FATAL:
-        handshake.refused(value & 0xFF)
+        context.set_info_callback(told)
+        return context, Trust(self._files)
 
 
 class _Connection(BufferingTLSTransport):
@@ -214,7 +154,7 @@ class _Connection(BufferingTLSTransport):
     @ivar handshake: that which it begins with.
     """
 
-    handshake: _Handshake
+    handshake: Handshake
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.handshake.over()
@@ -222,20 +162,49 @@ class _Connection(BufferingTLSTransport):
 
 
 class _Inside(TLSMemoryBIOFactory):
-    """Puts TLS around the protocols of a factory; looks at the files as long as it is listened for."""
+    """
+    Puts TLS around the protocols of a factory.
+
+    As long as it is listened for, it looks at the files, and parts with
+    clients that new ones do not let in: one by one, since each takes a signature.
+    """
 
     protocol = _Connection
 
     def __init__(self, credentials: Credentials, factory: IProtocolFactory, reactor: Any) -> None:
         super().__init__(credentials, False, factory, reactor)
+        self._credentials = credentials
+        self._reactor = reactor
         self._look = LoopingCall(credentials.look)
         self._look.clock = reactor
+        self._doubted: deque[TLSMemoryBIOProtocol] = deque()
+        self._judging: IDelayedCall | None = None
 
     def startFactory(self) -> None:
+        self._credentials.renewed = self._doubt_all
+        self._credentials.doubt = self._doubt
         self._look.start(LOOK, now=False)
 
     def stopFactory(self) -> None:
         self._look.stop()
+        if self._judging is not None:
+            self._judging.cancel()
+
+    def _doubt_all(self) -> None:
+        for connection in self.protocols:
+            if connection.handshake.is_over:
+                self._doubt(connection)
+
+    def _doubt(self, connection: TLSMemoryBIOProtocol) -> None:
+        self._doubted.append(connection)
+        if self._judging is None:
+            self._judging = self._reactor.callLater(0, self._judge)
+
+    def _judge(self) -> None:
+        connection = self._doubted.popleft()
+        self._judging = self._reactor.callLater(0, self._judge) if self._doubted else None
+        if connection in self.protocols and not self._credentials.is_trusted(connection):
+            connection.abortConnection()
 
 
 @implementer(IStreamServerEndpoint)

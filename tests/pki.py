@@ -59,9 +59,10 @@ class Issued:
 class Authority(Issued):
     """One that signs the certificates of others."""
 
-    def __init__(self, name: str = "Works CA", parent: "Authority | None" = None) -> None:
+    def __init__(self, name: str = "Works CA", parent: "Authority | None" = None, last_day: int = 30) -> None:
+        """@param last_day: until when it is valid, in days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(name, parent.certificate.subject if parent else _named(name), key, -1, 30)
+        builder = _builder(name, parent.certificate.subject if parent else _named(name), key, -9, last_day)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         certificate = builder.sign(parent.key if parent else key, hashes.SHA256())
         super().__init__(key, certificate, (parent.certificate, *parent.chain) if parent else ())

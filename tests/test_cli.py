@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.cli.main import main
+from tests.pki import Authority
 
 GOOD = """
 ports:
@@ -131,3 +132,42 @@ class CommandTests(SynchronousTestCase):
             (result.exit_code, result.stderr),
             (1, "/nonexistent/lumina.yaml: cannot be read: No such file or directory\n"),
         )
+
+    def test_certificates_at_their_end(self) -> None:
+        """
+        A certificate that has expired, or will soon, is no error, and told with all that it is for.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        authority = Authority("Old CA", last_day=-1)
+        certificate, key = authority.issue("lumina", last_day=400, server=True).save(folder, "server")
+        clients, _ = authority.save(folder, "clients")
+        shown, _ = authority.issue("me", first_day=-9, last_day=1).save(folder, "shown")
+        revoked = authority.revoke(folder, last_day=-2)
+        own = f"certificate={shown}:privateKey={folder}/shown.key"
+        files = f"certificate={certificate}:key={key}:clients={clients}:revoked={revoked}"
+        path, result = self.check(
+            f"devices: {{plc: {{endpoint: 'tls:10.0.0.7:802:{own}'}}}}\n"
+            f"sinks: {{api: {{kind: post, url: 'https://example.org/', ca: {clients}}}}}\n"
+            f"listen: {{secure: {{kind: text, endpoint: 'mbaps:802:{files}'}}}}\n"
+        )
+        self.assertEqual((result.exit_code, len(result.stdout.splitlines())), (0, 3))
+        for line, beginning, end in zip(
+            result.stderr.splitlines(),
+            (
+                f"devices.plc: certificate '{shown}' expires in 24 hours, on ",
+                f"listen.secure: clients '{clients}' has expired, on ",
+                f"listen.secure: revoked '{revoked}' has a list of CN=Old CA,O=Works that was to be ",
+                f"sinks.api: ca '{clients}' has expired, on ",
+            ),
+            (
+                " (CN=me,O=Works)",
+                " (CN=Old CA,O=Works); nobody who is signed for by it is let in",
+                "; nobody who is signed for by that authority is let in",
+                " (CN=Old CA,O=Works); nothing that is signed for by it is trusted",
+            ),
+            strict=True,
+        ):
+            self.assertTrue(line.startswith(f"{path}: {beginning}") and line.endswith(end), line)
+        Path(path).write_text(Path(path).read_text() + "log: {expiry: 0}\n")
+        self.assertEqual(len(self.run_lumina("check-config", path).stderr.splitlines()), 3)

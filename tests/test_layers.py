@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "lumina"
 LOW = {"errors", "modbus"}
 SEAMS = LOW | {"interfaces", "readings", "status", "ratelimit"}
 DECLARATIONS = {"simulator.fate", "simulator.faults", "simulator.process", "simulator.moment"}
-UNDER_CONFIG = SEAMS | {"commands", "access", "plugins", "certificates"} | DECLARATIONS
+UNDER_CONFIG = SEAMS | {"commands", "access", "plugins", "certificates", "validity"} | DECLARATIONS
 ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
 
 #: Each module or package in `lumina`, and what else in `lumina` it may import.
@@ -26,14 +26,18 @@ MAY_IMPORT = {
     "interfaces": LOW | {"readings", "status", "terms"},
     "plugins": {"interfaces"},
     "config": UNDER_CONFIG,
-    **dict.fromkeys(("bus", "simulator", "watch", "poll", "sinks", "testing"), SEAMS),
+    **dict.fromkeys(("bus", "simulator", "poll", "sinks", "testing"), SEAMS),
+    "watch": SEAMS | {"validity"},
     "frontends": SEAMS | {"commands", "access"},
     "client": LOW | {"readings", "commands"},
     "services": {"errors"},
     "signals": set(),
     "ratelimit": set(),
     "certificates": set(),
-    "tls": {"certificates"},
+    "handshake": set(),
+    "tls": {"certificates", "handshake", "trust"},
+    "trust": {"certificates"},
+    "validity": {"certificates"},
     "reactor": set(),
     "assembly": UNDER_CONFIG | ROOMS | {"config", "services"},
     "tap": UNDER_CONFIG | ROOMS | {"config", "services", "signals", "assembly", "reactor"},

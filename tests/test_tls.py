@@ -5,6 +5,7 @@ from pathlib import Path
 from OpenSSL import SSL
 
 from lumina import tls
+from lumina.handshake import LONGEST
 from lumina.interfaces import Asker
 from tests.pki import Authority, utf8
 from tests.tls_case import Client, SecureCase
@@ -106,7 +107,7 @@ class HandshakeTests(SecureCase):
         """
         self.listen()
         transport = self.send(b"\x16\x03\x01")
-        self.clock.advance(tls.HANDSHAKE - 0.1)
+        self.clock.advance(LONGEST - 0.1)
         self.assertFalse(transport.disconnecting)
         self.clock.advance(0.1)
         self.assertTrue(transport.disconnecting)
@@ -124,7 +125,7 @@ class HandshakeTests(SecureCase):
         self.clock.advance(tls.LOOK)
         more = [line for line in self.said if "more were not let in" in line]
         self.assertEqual(len(more), 1)
-        self.clock.advance(tls.HANDSHAKE)
+        self.clock.advance(LONGEST)
 
 
 class RevocationTests(SecureCase):
@@ -209,4 +210,4 @@ class StrengthTests(SecureCase):
         transport = self.send(bytes.fromhex("0001 0000 0006 01 03 0000 0001"))
         self.assertTrue(transport.disconnecting or transport.disconnected)
         self.assertEqual(self.askers, [])
-        self.clock.advance(tls.HANDSHAKE)
+        self.clock.advance(LONGEST)

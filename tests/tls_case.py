@@ -86,7 +86,10 @@ class Visit:
     @ivar reason: why it ended; `None`: it has not.
     """
 
-    def __init__(self, server: Any, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, server: Any, client: Client, clock: Clock, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
+        """@param meanwhile: is called in the middle of the handshake."""
         self._clock = clock
         self.said = b""
         self.reason: Failure | None = None
@@ -106,7 +109,10 @@ class Visit:
             FakeTransport(server, isServer=True, peerAddress=PEER),
             self.tls,
             FakeTransport(self.tls, isServer=False),
+            greet=False,
         )
+        self._pump.pump()
+        meanwhile()
         self.flush()
 
     def flush(self) -> None:
@@ -162,8 +168,8 @@ class SecureCase(SynchronousTestCase):
         self.outer.factory.doStop()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def visit(self, client: Client) -> Visit:
-        return Visit(self.outer.factory.buildProtocol(PEER), client, self.clock)
+    def visit(self, client: Client, meanwhile: Callable[[], object] = lambda: None) -> Visit:
+        return Visit(self.outer.factory.buildProtocol(PEER), client, self.clock, meanwhile)
 
     def send(self, data: bytes) -> StringTransport:
         """Let raw bytes come from a new client."""

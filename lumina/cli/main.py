@@ -1,9 +1,12 @@
 """The `lumina` command."""
 
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import click
 
+from lumina import validity
 from lumina.assembly.poll import burden
 from lumina.cli.check import summary
 from lumina.cli.explain import explained
@@ -12,6 +15,7 @@ from lumina.cli.poll import poll_command
 from lumina.cli.rules import tables
 from lumina.cli.simulate import simulate
 from lumina.cli.spool import spool
+from lumina.config import credentials
 from lumina.config.load import load
 from lumina.config.polled import doubts
 from lumina.config.settings import Config
@@ -50,8 +54,14 @@ def check_config(file: str, access: bool, explain: str | None) -> None:
         sys.exit(1)
     for line in lines:
         click.echo(line)
-    for sentence in () if explain else (*idle(config), *doubts(config.poll), *much):
+    for sentence in () if explain else (*idle(config), *doubts(config.poll), *much, *_ending(config)):
         click.echo(f"{file}: {sentence}", err=True)
+
+
+def _ending(config: Config) -> Iterator[str]:
+    """What is to be told of certificates that have expired, or will soon."""
+    found = validity.doubts(credentials.files(config), config.log.expiry, datetime.now(UTC))
+    return (doubt.sentence for doubt in found)
 
 
 def _told(config: Config, access: bool, question: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Certificates and secrets in files: those that cannot be used are found before anything is opened."""
+"""Certificates and secrets in files: where they are, and which cannot be used, before anything is opened."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,26 @@ from typing import Any
 from OpenSSL import SSL
 
 from lumina.certificates import Files, Named, pair, trusted
+from lumina.config import endpoints
 from lumina.config.endpoints import Endpoint
+from lumina.config.listeners import RTUSlave
+from lumina.config.settings import Config
+from lumina.config.sinks import Post
+from lumina.validity import File, Use
+
+#: Arguments of endpoints that name certificates, and what these are for; the same of a sink.
+_USES = {
+    "certificate": Use.OWN,
+    "certKey": Use.OWN,
+    "extraCertChain": Use.OWN,
+    "path": Use.OWN,
+    "clients": Use.AUTHORITIES,
+    "revoked": Use.LISTS,
+    "trustRoots": Use.ROOTS,
+    "caCertsDir": Use.ROOTS,
+    "ca": Use.ROOTS,
+}
+_SECURE = ("mbaps", "tls", "ssl")
 
 
 def complaints(endpoint: Endpoint, listens: bool) -> list[str]:
@@ -30,6 +49,30 @@ def complaints(endpoint: Endpoint, listens: bool) -> list[str]:
         if name in options and not os.path.isdir(options[name]):
             wrong.append(f"{name} '{options[name]}' cannot be read: it is no directory")
     return wrong
+
+
+def files(config: Config) -> Iterator[File]:
+    """Every file of certificates that is used."""
+    for owner, endpoint in _endpoints(config):
+        if endpoint.type in _SECURE:
+            yield from _files(owner, endpoint.options)
+    for key, sink in config.sinks.items():
+        if isinstance(sink, Post):
+            named = {"ca": sink.ca, "certificate": sink.certificate}
+            yield from _files(f"sinks.{key}", {name: path for name, path in named.items() if path})
+
+
+def _endpoints(config: Config) -> Iterator[tuple[str, Endpoint]]:
+    for section, buses in (("ports", config.ports), ("devices", config.devices)):
+        for key, bus in buses.items():
+            yield f"{section}.{key}", endpoints.client(bus.endpoint)
+    for key, listener in config.listen.items():
+        if not isinstance(listener, RTUSlave):
+            yield f"listen.{key}", endpoints.server(listener.address)
+
+
+def _files(owner: str, named: Mapping[str, str]) -> Iterator[File]:
+    yield from (File(owner, name, path, _USES[name]) for name, path in named.items() if name in _USES)
 
 
 def of_sink(entry: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:

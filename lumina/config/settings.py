@@ -36,9 +36,11 @@ class Log(Settings):
     What is written to the log.
 
     @ivar audit: where each write is logged; empty: nowhere; `None`: where the state lies.
+    @ivar expiry: days before the end of a certificate, from which on it is told.
     """
 
     level: Literal["debug", "info", "warn", "error"] = "info"
+    expiry: Annotated[float, Field(ge=0, le=3650)] = 30.0
     audit: Annotated[str | None, PlainValidator(_audit)] = None
 
 

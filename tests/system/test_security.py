@@ -54,11 +54,15 @@ class Client:
 
 
 class SecurityTests(TestCase):
-    async def start(self) -> programs.Program:
+    async def start(self, revoked: bool = False, **server: int) -> programs.Program:
+        """
+        @param revoked: whether there is a list of revoked certificates.
+        @param server: the days when its certificate is valid.
+        """
         self.folder = Path(self.mktemp()).resolve()
         self.folder.mkdir()
         self.authority = Authority()
-        certificate, key = self.authority.issue("lumina", server=True).save(self.folder, "server")
+        certificate, key = self.authority.issue("lumina", server=True, **server).save(self.folder, "server")
         clients, _ = self.authority.save(self.folder, "clients")
         self.port, self.text_port = programs.free_port(), programs.free_port()
         config = self.folder / "lumina.yaml"
@@ -68,7 +72,7 @@ class SecurityTests(TestCase):
                 text=self.text_port,
                 certificate=certificate,
                 key=key,
-                clients=clients,
+                clients=f"{clients}:revoked={self.authority.revoke(self.folder)}" if revoked else clients,
                 audit=self.folder / "audit.log",
             )
         )
@@ -204,6 +208,53 @@ class SecurityTests(TestCase):
         await lumina.says("mbaps:[0-9]+: new certificates, for new connections")
         self.assertEqual(len(await deferToThread(old.ask, READ)), 11)
         self.assertEqual(await lumina.stop(), 0)
+
+    async def test_expired(self) -> None:
+        """
+        A certificate that has expired keeps nothing from starting: the log says so, who verifies it
+        refuses it, and who does not is served; with a new one all is well.
+        """
+        lumina = await self.start(first_day=-9, last_day=-1)
+        await lumina.says("listen.secure: certificate .* has expired, on .*; whoever verifies it refuses it")
+        context = self.context(self.authority.issue("panel"))
+        failure = await self.assertFailure(deferToThread(Client, self.port, context), ssl.SSLError)
+        self.assertIn("certificate has expired", str(failure))
+        careless = self.context(self.authority.issue("panel"))
+        careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+        client = await deferToThread(Client, self.port, careless)
+        self.addCleanup(client.close)
+        self.assertEqual(len(await deferToThread(client.ask, READ)), 11)
+        self.authority.issue("renewed", server=True).save(self.folder, "server")
+        lumina.transport.signalProcess("HUP")
+        await lumina.says("mbaps:[0-9]+: new certificates, for new connections")
+        new = await deferToThread(Client, self.port, context)
+        self.addCleanup(new.close)
+        self.assertEqual(len(await deferToThread(new.ask, READ)), 11)
+
+    async def test_revoked(self) -> None:
+        """
+        On SIGHUP a new list ends the connections of whom it revokes, and no other's.
+        """
+        lumina = await self.start(revoked=True)
+        lost, other = self.authority.issue("lost"), self.authority.issue("panel")
+        clients = [
+            await deferToThread(Client, self.port, self.context(issued)) for issued in (lost, other, lost)
+        ]
+        for client in clients:
+            self.addCleanup(client.close)
+            self.assertEqual(len(await deferToThread(client.ask, READ)), 11)
+        self.authority.revoke(self.folder, lost)
+        lumina.transport.signalProcess("HUP")
+        await lumina.says(r"127.0.0.1 is disconnected: its certificate \(CN=lost,O=Works\) is revoked")
+
+        def end(client: Client) -> bytes:
+            try:
+                return client.ask(READ)
+            except OSError:
+                return b""
+
+        answers = [await deferToThread(end, client) for client in clients]
+        self.assertEqual([len(answer) for answer in answers], [0, 11, 0])
 
     async def test_new_log_file(self) -> None:
         """
