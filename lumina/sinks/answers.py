@@ -1,4 +1,4 @@
-"""What is made of an answer: the judgement is asked, its outcome written down, and the pauses are kept."""
+"""What is made of an answer: it is judged, what comes of that is written down, and the pauses are kept."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,12 +6,12 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from lumina.sinks.bookkeeper import Bookkeeper
 from lumina.sinks.courier import Fate, Verdict, pause
 from lumina.sinks.delivery import Delivery
 from lumina.sinks.hold import Hold
 from lumina.sinks.judgement import Judgement
 from lumina.sinks.lanes import Lanes
-from lumina.sinks.outcome import Outcome
 from lumina.sinks.parcel import Parcel
 
 
@@ -30,7 +30,7 @@ class Answers:
         self,
         title: str,
         lanes: Lanes,
-        outcome: Outcome,
+        books: Bookkeeper,
         delivery: Delivery,
         reactor: Any,
         draw: Callable[[], float],
@@ -46,7 +46,7 @@ class Answers:
         self.judgement = Judgement(lanes, self.hold, delivery.attempts, delivery.refusals)
         self._title = title
         self._lanes = lanes
-        self._outcome = outcome
+        self._books = books
         self._delivery = delivery
         self._reactor = reactor
         self._draw = draw
@@ -75,14 +75,14 @@ class Answers:
             self._say_if_held()
 
     async def _accepted(self, parcel: Parcel, name: str, began: float) -> None:
-        await self._outcome.delivered(parcel, name)
-        self.failures, self._outcome.trouble = 0, ""
+        await self._books.delivered(parcel, name)
+        self.failures, self._books.trouble = 0, ""
         if self.hold.reason:
             self._log.info("{name}: readings are accepted again", name=self._title)
         await self._bury(self.judgement.accepted(parcel, began), name)
 
     async def _refused(self, parcel: Parcel, name: str, verdict: Verdict) -> None:
-        self.failures, self._outcome.trouble = 0, verdict.sentence
+        self.failures, self._books.trouble = 0, verdict.sentence
         await self._bury(self.judgement.refused(parcel, verdict, self._reactor.seconds()), name)
 
     async def nothing_is_left(self, name: str) -> None:
@@ -93,19 +93,19 @@ class Answers:
     async def _bury(self, guilty: Sequence[Parcel], name: str) -> None:
         for each in guilty:
             self._lanes.convict(each)
-        await self._outcome.dead(guilty, name)
+        await self._books.dead(guilty, name)
         self._lanes.buried(guilty)
 
     async def _cut(self, parcel: Parcel, name: str) -> None:
         """For one reading of a batch perhaps: each half by itself."""
         halves = self.judgement.halves(parcel)
-        await self._outcome.cut(parcel, halves, name)
+        await self._books.cut(parcel, halves, name)
         for half in halves:
             self._lanes.put_back(half)
 
     async def _not_now(self, parcel: Parcel, name: str, verdict: Verdict) -> None:
         now = self._reactor.seconds()
-        self._outcome.say(verdict.sentence)
+        self._books.say(verdict.sentence)
         self.failures += 1
         if verdict.wait is None:
             self.gate = max(self.gate, now + self._pause(self.failures))

@@ -13,10 +13,10 @@ from itertools import count
 
 from lumina.sinks.courier import Verdict
 from lumina.sinks.doubt import Doubt
+from lumina.sinks.evidence import Convictions, Evidence
 from lumina.sinks.hold import Hold
 from lumina.sinks.lanes import Lanes
 from lumina.sinks.parcel import Device, Parcel
-from lumina.sinks.signs import Record, Signs
 
 #: So many different readings refused in a row are refused for a fault that is not theirs.
 _ALIKE = 8
@@ -50,8 +50,8 @@ class Judgement:
         self.hold = hold
         self._lanes = lanes
         self._attempts = attempts
-        self._signs = Signs()
-        self._record = Record()
+        self._evidence = Evidence()
+        self._convictions = Convictions()
         self._doubt = Doubt(refusals)
         self._events = count(1)
         self._fails_again = False
@@ -67,8 +67,8 @@ class Judgement:
         @return: suspects that are guilty; they are to be buried.
         """
         lanes, was_held = self._lanes, bool(self.hold.reason)
-        self._signs.accepted(parcel.devices, parcel.sent, began)
-        self._record.accepted(parcel)
+        self._evidence.accepted(parcel.devices, parcel.sent, began)
+        self._convictions.accepted(parcel)
         self._doubt.accepted(0 if was_held else parcel.refusals)
         self._fails_again = False
         self.hold.end()
@@ -80,7 +80,7 @@ class Judgement:
             is_overtaken = bool(each.devices & parcel.devices) and each.first < parcel.first
             if is_later and (is_overtaken or (self._is_proved(each) and not was_held)):
                 guilty.append(each)
-                self._record.convicted(each)
+                self._convictions.convicted(each)
             elif (is_later or was_held) and not lanes.may_be_behind(each):
                 if was_held:
                     each.refusals, each.heard = 0, False
@@ -119,9 +119,9 @@ class Judgement:
         @return: whether it fails on this parcel alone: if that is one reading
             it is given up, else it is to be cut.
         """
-        is_alone = self._signs.is_alone(parcel)
+        is_alone = self._evidence.is_alone(parcel)
         parcel.failed = next(self._events)
-        self._signs.failed(parcel.devices, parcel.failed)
+        self._evidence.failed(parcel.devices, parcel.failed)
         parcel.is_unsure |= verdict.lost
         self._fails_again = parcel.attempts > 1
         if verdict.status < 500:
@@ -191,13 +191,13 @@ class Judgement:
         suspects = list(self._lanes.suspects)
         guilty = [each for each in suspects if self._is_proved(each) or self._is_expected(each)]
         for each in guilty:
-            self._record.convicted(each)
+            self._convictions.convicted(each)
         for each in suspects:
             if each.refusals < self._doubt.needed and each not in guilty:
                 each.due = each.refused_at + _AGAIN * each.refusals
                 if not self._lanes.may_be_behind(each):
                     self._hear_again(each)
-        if not guilty and not self._signs.lately(now):
+        if not guilty and not self._evidence.lately(now):
             refusal = suspects[-1].refusal
             self.hold.begin(f"nothing is accepted: {refusal.sentence if refusal else ''}", now)
         return guilty
@@ -213,7 +213,7 @@ class Judgement:
 
     def _is_expected(self, parcel: Parcel) -> bool:
         """Whether it was a dead letter before, or its like always is, and the API keeps to what it says."""
-        is_known = parcel.is_retried or self._record.is_known(parcel)
+        is_known = parcel.is_retried or self._convictions.is_known(parcel)
         return is_known and not self._doubt.is_founded
 
     def _is_heard(self, suspect: Parcel, now: float) -> bool:
@@ -223,5 +223,5 @@ class Judgement:
     def _one_alone(self, now: float) -> Device | None:
         """The device of all suspects, if nothing of it is accepted while of others something is."""
         devices = {device for parcel in self._lanes.suspects for device in parcel.devices}
-        lately = self._signs.lately(now)
+        lately = self._evidence.lately(now)
         return devices.pop() if len(devices) == 1 and lately and not devices & lately else None

@@ -19,13 +19,13 @@ from twisted.python.failure import Failure
 
 from lumina.readings import Reading
 from lumina.sinks.answers import Answers
+from lumina.sinks.bookkeeper import Bookkeeper
 from lumina.sinks.courier import Fate, Verdict
 from lumina.sinks.delivery import Courier, Delivery
 from lumina.sinks.documents import Document, encode
-from lumina.sinks.feed import Feed
 from lumina.sinks.keeper import Replaced
 from lumina.sinks.lanes import Lanes
-from lumina.sinks.outcome import Outcome
+from lumina.sinks.loader import Loader
 from lumina.sinks.parcel import Parcel, ranges
 from lumina.sinks.spool import Spool
 
@@ -59,9 +59,9 @@ class Sender(Service):
         self._document = document
         self._reactor = reactor
         self._lanes = Lanes(delivery.batch)
-        self._feed = Feed(spool, self._lanes, self._pump)
-        self._outcome = Outcome(spool, reactor)
-        self._answers = Answers(spool.title, self._lanes, self._outcome, delivery, reactor, draw)
+        self._loader = Loader(spool, self._lanes, self._pump)
+        self._books = Bookkeeper(spool, reactor)
+        self._answers = Answers(spool.title, self._lanes, self._books, delivery, reactor, draw)
         self._judgement = self._answers.judgement
         self._waits = False
         self._pumping = self._again = self._has_given_up = False
@@ -69,7 +69,7 @@ class Sender(Service):
         self._sending: set[Deferred[None]] = set()
         self._look = LoopingCall(self._look_around)
         self._look.clock = reactor
-        spool.replaced = self._feed.begin_anew
+        spool.replaced = self._loader.begin_anew
         spool.dropped = self._dropped
         spool.held = lambda: self._lanes.known() if self.holding else self._lanes.all()
 
@@ -81,12 +81,12 @@ class Sender(Service):
     @property
     def trouble(self) -> str:
         """The last thing that went wrong; empty when something was accepted since."""
-        return self._outcome.trouble
+        return self._books.trouble
 
     @property
     def refused(self) -> int:
         """How many readings have become dead letters since the start."""
-        return self._outcome.refused
+        return self._books.refused
 
     @property
     def state(self) -> str:
@@ -107,7 +107,7 @@ class Sender(Service):
         super().startService()
         self._has_given_up = False
         self._look.start(_LOOK, now=False)
-        self._feed.begin()
+        self._loader.begin()
 
     def stopService(self) -> "Deferred[object]":
         super().stopService()
@@ -122,7 +122,7 @@ class Sender(Service):
 
     def wake(self) -> None:
         """There are more readings."""
-        self._feed.more()
+        self._loader.more()
         self._pump()
 
     def _give_up(self) -> None:
@@ -139,27 +139,27 @@ class Sender(Service):
 
     def _look_around(self) -> None:
         """What another process has changed is read anew, and what came to nothing is begun again."""
-        if not self._feed.ready:
-            self._feed.begin()
+        if not self._loader.ready:
+            self._loader.begin()
         self._spool.do(lambda store: store.changed()).addCallbacks(self._looked, lambda _: None)
 
     def _looked(self, changed: bool) -> None:
         if changed:
             self._answers.hold.due = 0.0
-            self._feed.read_anew()
-            self._feed.forget_what_is_gone()
+            self._loader.read_anew()
+            self._loader.forget_what_is_gone()
         self._pump()
 
     def _dropped(self) -> None:
         """While nothing is sent, what is only looked through may be dropped."""
         if self.holding:
-            self._feed.read_anew()
+            self._loader.read_anew()
 
     # To the courier.
 
     def _pump(self) -> None:
         """Send what can be sent now, and see to it that this is called when more can be."""
-        if not self.running or not self._feed.ready:
+        if not self.running or not self._loader.ready:
             return
         if self._pumping:
             self._again = True
@@ -176,28 +176,28 @@ class Sender(Service):
         if now < self._answers.gate:
             return
         if self.holding:
-            self._feed.load()  # what is unlike the suspects may be far behind
+            self._loader.load()  # what is unlike the suspects may be far behind
             parcel = self._judgement.probe(now)
             if parcel is not None:
                 self._send(parcel)
             return
-        if self._answers.failures and self._feed.is_empty():
+        if self._answers.failures and self._loader.is_empty():
             return  # what is new is to have a chance
         one_by_one = self._answers.failures or self._answers.is_paced
         while self._lanes.under_way < (1 if one_by_one else self._delivery.concurrency):
             parcel = self._judgement.next(now)
             if parcel is None:
-                self._feed.load()
+                self._loader.load()
                 self._nothing_is_left()
                 return
             self._send(parcel)
             if self.holding or now < self._answers.gate:
                 return
-        self._feed.load_if_few()
+        self._loader.load_if_few()
 
     def _nothing_is_left(self) -> None:
         lanes = self._lanes
-        is_busy = lanes.under_way or self._feed.is_loading or lanes.due() is not None
+        is_busy = lanes.under_way or self._loader.is_loading or lanes.due() is not None
         self._waits = bool(lanes.suspects) and not is_busy
         if self._waits:
             judging = Deferred.fromCoroutine(self._answers.nothing_is_left(self._spool.name))
@@ -237,13 +237,13 @@ class Sender(Service):
     async def _deliver(self, parcel: Parcel) -> None:
         name = self._spool.name
         if parcel.batch is None and self._delivery.batch > 1:
-            await self._outcome.record(parcel, name)
+            await self._books.record(parcel, name)
         began = self._reactor.seconds()
         verdict = await self._carry(parcel, name)
         if self._has_given_up and verdict.fate is not Fate.ACCEPTED:
             return
         if verdict.fate is Fate.LATER or verdict.fate is Fate.BARRED:
-            self._feed.read_anew()  # so that what is in no parcel may be dropped, should this last
+            self._loader.read_anew()  # so that what is in no parcel may be dropped, should this last
         await self._answers.take(parcel, verdict, name, began)
 
     async def _carry(self, parcel: Parcel, name: str) -> Verdict:

@@ -16,21 +16,21 @@ _LOADED = 500
 _LOOKED_THROUGH = 20_000
 
 
-class Feed:
+class Loader:
     """
     @ivar ready: whether the batches of an earlier life are in the lanes, before which nothing is sent.
     @ivar is_loading: whether something is being read.
     """
 
-    def __init__(self, spool: Spool, lanes: Lanes, fed: Callable[[], None]) -> None:
+    def __init__(self, spool: Spool, lanes: Lanes, changed: Callable[[], None]) -> None:
         """
-        @param fed: is called when there is something new in the lanes.
+        @param changed: is called when there is something new in the lanes.
         """
         self.ready = False
         self.is_loading = False
         self._spool = spool
         self._lanes = lanes
-        self._fed = fed
+        self._changed = changed
         self._cursor = 0
         self._more = True
 
@@ -84,7 +84,7 @@ class Feed:
         for parcel in parcels:
             if still.isdisjoint(parcel.seqs):
                 self._lanes.drop(parcel)
-        self._fed()
+        self._changed()
 
     def begin_anew(self) -> None:
         """The spool is another one: forget all."""
@@ -98,7 +98,7 @@ class Feed:
             if members:
                 self._lanes.put_back(Parcel(members, number))
         self.ready = True
-        self._fed()
+        self._changed()
 
     def _loaded(self, readings: Sequence[Queued], cursor: int) -> None:
         self.is_loading = False
@@ -107,7 +107,7 @@ class Feed:
             self._lanes.load(readings)
             if readings:
                 self._cursor = readings[-1].seq
-        self._fed()
+        self._changed()
 
     def _failed(self, failure: Failure) -> None:
         failure.trap(LuminaError)

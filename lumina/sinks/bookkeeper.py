@@ -20,7 +20,7 @@ _AGAIN = 3600.0
 _PAUSE = 2.0
 
 
-class Outcome:
+class Bookkeeper:
     """
     Writes outcomes down; while the disk takes none, nothing more goes to the devices concerned.
 

@@ -1,4 +1,4 @@
-"""What was accepted, failed or was refused for good: signs of whose fault the next failure is. Pure."""
+"""What was accepted, failed or was refused for good: evidence of whose fault the next failure is. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _KNOWN_DEVICE = 8
 _KNOWN_POINT = 3
 
 
-class Signs:
+class Evidence:
     """Of which devices readings were accepted, and of which they failed."""
 
     def __init__(self) -> None:
@@ -43,29 +43,29 @@ class Signs:
         return bool(since) and len(taken - parcel.devices) > len(failed)
 
 
-class Record:
+class Convictions:
     """What was refused for good again and again, and accepted never since."""
 
     def __init__(self) -> None:
-        self._convictions: Counter[Device | tuple[Device, str]] = Counter()
+        self._counts: Counter[Device | tuple[Device, str]] = Counter()
 
     def accepted(self, parcel: Parcel) -> None:
         """Whatever was refused of these devices and parameters is forgotten."""
-        if self._convictions:
+        if self._counts:
             for each in parcel.members:
                 point = each.reading.point
-                self._convictions.pop(point.device, None)
-                self._convictions.pop((point.device, point.parameter), None)
+                self._counts.pop(point.device, None)
+                self._counts.pop((point.device, point.parameter), None)
 
     def convicted(self, parcel: Parcel) -> None:
         """A parcel of one reading is refused for good."""
         point = parcel.reading.point
-        self._convictions.update((point.device, (point.device, point.parameter)))
+        self._counts.update((point.device, (point.device, point.parameter)))
 
     def is_known(self, parcel: Parcel) -> bool:
         """Whether its like is always refused."""
         point = parcel.reading.point
         return (
-            self._convictions[point.device] >= _KNOWN_DEVICE
-            or self._convictions[point.device, point.parameter] >= _KNOWN_POINT
+            self._counts[point.device] >= _KNOWN_DEVICE
+            or self._counts[point.device, point.parameter] >= _KNOWN_POINT
         )
