@@ -75,9 +75,8 @@ def show_links() -> None:
             plan = plan_of(places, Costs(request, register))
             ours = plan.seconds(0.0)
             theirs = {way: seconds(merged(places, gap), request, register) for way, gap in ways.items()}
-            print(
-                f"{link:18}{name:15}{len(places):8}{len(plan.round(0.0).blocks):10}{ours * 1e3:10.1f}", end=""
-            )
+            requests = len(plan.agenda(0.0).blocks)
+            print(f"{link:18}{name:15}{len(places):8}{requests:10}{ours * 1e3:10.1f}", end="")
             print("".join(f"{time / ours:12.2f}" for time in theirs.values()))
             whole += ours
             others = {way: others[way] + time for way, time in theirs.items()}
@@ -110,7 +109,7 @@ def show_planning() -> None:
 
 def planning(places: Places, bans: int) -> list[float]:
     """Seconds of processor time to make a plan, to make it again, for the longest step, and with bans."""
-    first = best(lambda: plan_of(places, Costs(0.02, 0.001)).round(0.0), 3)
+    first = best(lambda: plan_of(places, Costs(0.02, 0.001)).agenda(0.0), 3)
     plan = plan_of(places, Costs(0.02, 0.001))
     again = best(lambda: anew(plan), 5)
     for address, size in random.sample(places, bans):
@@ -124,7 +123,7 @@ def planning(places: Places, bans: int) -> list[float]:
 def anew(plan: Plan) -> None:
     """As after something new has been learnt."""
     plan.knowledge.version += 1
-    plan.round(0.0)
+    plan.agenda(0.0)
 
 
 def longest(plan: Plan) -> float:
@@ -163,7 +162,7 @@ def show_decoding() -> None:
 
 
 def read(plan: Plan, pdus: Sequence[bytes]) -> None:
-    (block,) = plan.round(0.0).blocks
+    (block,) = plan.agenda(0.0).blocks
     for pdu in pdus:
         block.readings(pdu, 0.0)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lumina.config.addressing import MODICON, ONE_BASED, PDU, Place, resolve
 from lumina.config.load import loads
-from lumina.config.polled import Polled, doubts, polled
+from lumina.config.polled import PolledDevice, doubts, polled
 from lumina.modbus.tables import COIL, DISCRETE, HOLDING, INPUT
 from lumina.modbus.values import Format
 from lumina.readings import Point
@@ -47,7 +47,7 @@ VOLTAGE = Point(
 )
 
 
-def devices(text: str) -> list[Polled]:
+def devices(text: str) -> list[PolledDevice]:
     return polled(loads(text, "f").poll)
 
 
@@ -64,7 +64,7 @@ class DocumentedTests(ConfigCase):
         The documents' config.json is a configuration, every half hour, 40001 being holding register 0.
         """
         self.assertEqual(
-            devices(DOCUMENTED), [Polled(1, "", "192.168.100.10", 502, 1, 10.0, {1800.0: (VOLTAGE,)})]
+            devices(DOCUMENTED), [PolledDevice(1, "", "192.168.100.10", 502, 1, 10.0, {1800.0: (VOLTAGE,)})]
         )
 
     def test_under_poll(self) -> None:

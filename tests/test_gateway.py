@@ -13,7 +13,7 @@ from lumina.errors import (
     Suspended,
 )
 from lumina.frontends.priorities import Priorities
-from lumina.frontends.serving import KEPT, Requests
+from lumina.frontends.serving import KEPT, RequestCache
 from lumina.interfaces import Asker, Priority, Terms
 from lumina.modbus.pdu import MaskWriteRegister, Opaque, ReadHoldingRegisters, WriteCoils, WriteRegister
 from tests.gateway_case import GOOD, READ, Broken, GatewayCase, adu
@@ -174,7 +174,7 @@ class AnswerTests(GatewayCase):
         """
         Requests that are asked again are not read again, and do not fill the memory.
         """
-        requests = Requests()
+        requests = RequestCache()
         self.assertIs(requests[READ], requests[READ])
         for address in range(KEPT + 10):
             requests[ReadHoldingRegisters(address, 1).encode()]

@@ -253,5 +253,5 @@ class TogetherTests(BeatCase):
             read = {
                 reading.point.address for reading in self.sink.taken if abs(reading.at - START - at) < 0.001
             }
-            best = Plan(points([*read]), costs=Costs(0.02, 0.001)).round(0.0).blocks
+            best = Plan(points([*read]), costs=Costs(0.02, 0.001)).agenda(0.0).blocks
             self.assertEqual(sorted(map(place, requests)), [(block.start, block.count) for block in best])

@@ -51,7 +51,7 @@ class CostTests(SynchronousTestCase):
         """
         for name, places in MAPS.items():
             points = [point(*place) for place in places]
-            blocks = Plan(points, Limits(max_registers=60)).round(0.0).blocks
+            blocks = Plan(points, Limits(max_registers=60)).agenda(0.0).blocks
             self.assertEqual(
                 sorted(index for block in blocks for index in block.points), [*range(len(points))]
             )
@@ -69,7 +69,7 @@ class CostTests(SynchronousTestCase):
             [point(address, table=COIL) for address in (0, 300, 1999, 2000)], costs=Costs(0.02, 0.001)
         )
         self.assertEqual(
-            [(block.start, block.end) for block in plan.round(0.0).blocks], [(0, 301), (1999, 2001)]
+            [(block.start, block.end) for block in plan.agenda(0.0).blocks], [(0, 301), (1999, 2001)]
         )
         self.assertAlmostEqual(plan.seconds(0.0), 2 * 0.02 + 303 * 0.001 / 16)
 
@@ -78,7 +78,7 @@ class CostTests(SynchronousTestCase):
         Where gaps are forbidden nothing is read that nobody wants.
         """
         plan = Plan([point(0), point(1), point(3)], Limits(forbid_gaps=True))
-        self.assertEqual([(block.start, block.end) for block in plan.round(0.0).blocks], [(0, 2), (3, 4)])
+        self.assertEqual([(block.start, block.end) for block in plan.agenda(0.0).blocks], [(0, 2), (3, 4)])
 
     def test_snapshot(self) -> None:
         """
@@ -86,7 +86,7 @@ class CostTests(SynchronousTestCase):
         """
         points = [point(0), point(100), point(50)]
         plan = Plan(points, costs=Costs(0.001, 0.001), snapshots=[(0, 1)])
-        self.assertEqual([(block.start, block.end) for block in plan.round(0.0).blocks], [(0, 101)])
+        self.assertEqual([(block.start, block.end) for block in plan.agenda(0.0).blocks], [(0, 101)])
 
     def test_problems(self) -> None:
         """
@@ -111,24 +111,24 @@ class ChangeTests(SynchronousTestCase):
         The plan stays while costs change a little, and is made anew when they change much.
         """
         plan = Plan([point(0), point(30)], costs=Costs(0.02, 0.001))
-        first = plan.round(0.0)
+        first = plan.agenda(0.0)
         self.assertEqual(len(first.blocks), 2)
         for _ in range(3):
             plan.costs.learn(1, 0.022)
-        self.assertIs(plan.round(1.0), first)
+        self.assertIs(plan.agenda(1.0), first)
         for _ in range(100):
             plan.costs.learn(1, 0.06)
-        self.assertEqual(len(plan.round(2.0).blocks), 1)
+        self.assertEqual(len(plan.agenda(2.0).blocks), 1)
 
     def test_what_stays(self) -> None:
         """
         When something is learnt of one register, the requests for others stay the very same.
         """
         plan = Plan([point(address) for address in (0, 1, 1000, 2000)], costs=Costs(0.02, 0.001))
-        before = plan.round(0.0).blocks
+        before = plan.agenda(0.0).blocks
         (span,) = spans(plan.points, (0,))
         plan.knowledge.failed(span, "exception_02", "refused", 0.0, silent=False)
-        after = plan.round(0.0).blocks
+        after = plan.agenda(0.0).blocks
         self.assertEqual([block.start for block in after], [1, 1000, 2000, 0])
         for old, new in zip(before[1:], after[1:], strict=False):
             self.assertIs(old, new)
@@ -148,8 +148,8 @@ class ChangeTests(SynchronousTestCase):
         Points of different intervals are planned together when they are due together.
         """
         plan = Plan([point(0), point(1), point(2)], costs=Costs(0.02, 0.001))
-        self.assertEqual([block.points for block in plan.round(0.0, (0, 2)).blocks], [(0, 2)])
-        self.assertEqual([block.points for block in plan.round(0.0).blocks], [(0, 1, 2)])
+        self.assertEqual([block.points for block in plan.agenda(0.0, (0, 2)).blocks], [(0, 2)])
+        self.assertEqual([block.points for block in plan.agenda(0.0).blocks], [(0, 1, 2)])
 
 
 class LearningTests(SynchronousTestCase):

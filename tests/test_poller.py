@@ -10,7 +10,7 @@ from lumina.modbus.rtu import Line
 from lumina.poll.costs import Costs
 from lumina.poll.plan import Plan
 from lumina.poll.poller import GRACE, Poller
-from lumina.poll.rounds import Polled, load
+from lumina.poll.rounds import Polled, bus_shares
 from lumina.testing import FakeBus, FakeSink, pass_time
 from tests.poller_case import START, PollerCase, PromptBus, answer, points
 
@@ -241,7 +241,7 @@ class LoadTests(PollerCase):
         line = Line(9600)
         plans = [Plan(points(id, 0, 1), costs=Costs.serial(line, turnaround=0.01)) for id in (1, 2)]
         needed = line.duration(8 + 5 + 4) + line.gap + 0.01
-        shares = load(("line", each, {0.1: (0, 1)}) for each in plans)
+        shares = bus_shares(("line", each, {0.1: (0, 1)}) for each in plans)
         self.assertAlmostEqual(shares["line"], 2 * needed / 0.1)
 
     def test_several_intervals(self) -> None:
@@ -254,7 +254,7 @@ class LoadTests(PollerCase):
             {1.0: (0, 2), 10.0: (1,)},
             {2.0: (0, 2), 3.0: (1,)},
         )
-        shares = [load([("line", Plan(points(1, 0, 1, 2), costs=costs), each)]) for each in beats]
+        shares = [bus_shares([("line", Plan(points(1, 0, 1, 2), costs=costs), each)]) for each in beats]
         self.assertAlmostEqual(shares[0]["line"], 0.023)
         self.assertAlmostEqual(shares[1]["line"], 0.023 / 2 + 0.021 / 3)
 

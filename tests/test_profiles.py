@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.assembly.simulators import bank
 from lumina.config.load import loads
 from lumina.config.maps import preset
-from lumina.config.polled import Polled, polled, shipped
+from lumina.config.polled import PolledDevice, polled, shipped
 from lumina.errors import LuminaError
 from lumina.interfaces import Bus
 from lumina.modbus.pdu import Reply
@@ -19,7 +19,7 @@ from lumina.poll.plan import Plan
 from lumina.readings import Reading
 
 
-def device(profile: str) -> Polled:
+def device(profile: str) -> PolledDevice:
     """A device that has nothing but its profile."""
     (only,) = polled(loads(f"poll: [{{device_id: 1, ip: h, profile: {profile}}}]", "f").poll)
     return only
@@ -53,7 +53,7 @@ class ProfileTests(SynchronousTestCase):
         self.assertEqual(shipped(), ("pzem-016", "sdm120", "thc"))
         for name in shipped():
             plan = plan_of(name)
-            read = [index for block in plan.round(0.0).blocks for index in block.points]
+            read = [index for block in plan.agenda(0.0).blocks for index in block.points]
             self.assertEqual(sorted(read), [*range(len(plan.points))], name)
 
     def test_sdm120(self) -> None:
@@ -88,7 +88,7 @@ class ProfileTests(SynchronousTestCase):
         """
         Ten registers are one request; the low words come first, and the alarm has a name.
         """
-        (block,) = plan_of("pzem-016").round(0.0).blocks
+        (block,) = plan_of("pzem-016").agenda(0.0).blocks
         registers = (2286, 0x86A0, 0x0001, 3456, 0, 0x0001, 0x0001, 500, 97, 0xFFFF)
         readings = block.readings(bytes((4, 20)) + struct.pack(">10H", *registers), 1.0)
         self.assertEqual(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from twisted.application.service import MultiService
 from twisted.logger import Logger
@@ -71,4 +71,5 @@ class Parts:
         """Take certificates anew, for new connections."""
         self._log.info("lumina: certificates are taken anew")
         for each in self.listeners:
-            cast("Listener", each).renew()
+            if isinstance(each, Listener):
+                each.renew()

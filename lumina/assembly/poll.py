@@ -10,8 +10,7 @@ from lumina.assembly import devices
 from lumina.assembly.parts import Parts
 from lumina.config import endpoints
 from lumina.config.devices import Device
-from lumina.config.polled import Polled as Configured
-from lumina.config.polled import doubts, polled
+from lumina.config.polled import PolledDevice, doubts, polled
 from lumina.config.ports import Port
 from lumina.config.settings import Config
 from lumina.errors import StartRefused
@@ -20,7 +19,7 @@ from lumina.poll.costs import Costs
 from lumina.poll.limits import Limits
 from lumina.poll.plan import Plan
 from lumina.poll.poller import Poller
-from lumina.poll.rounds import Polled, load
+from lumina.poll.rounds import Polled, bus_shares
 from lumina.readings import Point
 from lumina.watch.devices import DeviceStates
 
@@ -57,7 +56,7 @@ def add(parts: Parts, config: Config, timed: bool = True) -> Poller | None:
         _polled(parts, each, name, config.ports.get(name)) for each, name in zip(found, names, strict=True)
     ]
     if timed:
-        shares = load((each.bus_name, each.plan, each.beats) for each in made)
+        shares = bus_shares((each.bus_name, each.plan, each.beats) for each in made)
         impossible, much = _weighed(shares, config.ports)
         _refuse(impossible)
         for sentence in much:
@@ -77,7 +76,7 @@ def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -
     return poller
 
 
-def _connect(parts: Parts, config: Config, found: Sequence[Configured]) -> list[str]:
+def _connect(parts: Parts, config: Config, found: Sequence[PolledDevice]) -> list[str]:
     """The key of the bus of each; those that only the poller knows of are made."""
     names = _names(config, found)
     new = {}
@@ -90,7 +89,7 @@ def _connect(parts: Parts, config: Config, found: Sequence[Configured]) -> list[
     return names
 
 
-def _names(config: Config, found: Iterable[Configured]) -> list[str]:
+def _names(config: Config, found: Iterable[PolledDevice]) -> list[str]:
     """The key of the bus of each; devices with one address are one bus, with one that is configured, too."""
     keys = config.bus_keys
     known = {
@@ -112,12 +111,12 @@ def _address(endpoint: str) -> tuple[str, int] | None:
     return parsed.options["host"].lower(), int(parsed.options.get("port", _MODBUS))
 
 
-def _polled(parts: Parts, each: Configured, name: str, port: Port | None) -> Polled:
+def _polled(parts: Parts, each: PolledDevice, name: str, port: Port | None) -> Polled:
     plan, beats = _planned(each, port)
     return Polled(each.id, parts.buses[name], name, each.unit, plan, beats, each.timeout)
 
 
-def _planned(each: Configured, port: Port | None) -> tuple[Plan, dict[float, tuple[int, ...]]]:
+def _planned(each: PolledDevice, port: Port | None) -> tuple[Plan, dict[float, tuple[int, ...]]]:
     """How a device is read, and which of its points when."""
     points = [point for due in each.points.values() for point in due]
     places = {point.parameter: place for place, point in enumerate(points)}
@@ -130,7 +129,7 @@ def _planned(each: Configured, port: Port | None) -> tuple[Plan, dict[float, tup
     return plan, {interval: of(due) for interval, due in each.points.items()}
 
 
-def _costs(each: Configured, port: Port | None) -> Costs:
+def _costs(each: PolledDevice, port: Port | None) -> Costs:
     """What requests are thought to cost before the first one."""
     if port is None or not port.is_serial:
         return Costs.network()
@@ -146,7 +145,7 @@ def burden(config: Config) -> Burden:
     found = polled(config.poll)
     named = list(zip(found, _names(config, found), strict=True))
     made = [(name, *_planned(each, config.ports.get(name))) for each, name in named]
-    return _weighed(load(made), config.ports)
+    return _weighed(bus_shares(made), config.ports)
 
 
 def _weighed(shares: Mapping[str, float], lines: Mapping[str, Port]) -> Burden:

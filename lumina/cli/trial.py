@@ -54,7 +54,7 @@ class TrialReport:
 
     def _plan(self, device: Polled) -> Iterator[str]:
         now = self._reactor.seconds()
-        blocks = device.plan.round(now).blocks
+        blocks = device.plan.agenda(now).blocks
         count = "1 request" if len(blocks) == 1 else f"{len(blocks)} requests"
         yield f"  plan: {count}, about {device.plan.seconds(now) * 1000:.0f} ms"
         for block in blocks:

@@ -112,7 +112,7 @@ class Rule(Settings):
             )
         return self
 
-    def stands(self, number: int, line: int) -> None:
+    def set_place(self, number: int, line: int) -> None:
         """Its place among the rules, from 1, and in the file."""
         self._number, self._line = number, line
 
@@ -146,7 +146,7 @@ def placed(rules: list[Rule], info: ValidationInfo) -> list[Rule]:
     positions = (info.context or {}).get("positions", {})
     for index, rule in enumerate(rules):
         position = positions.get(("access", index))
-        rule.stands(index + 1, position.line if position else 0)
+        rule.set_place(index + 1, position.line if position else 0)
     return rules
 
 

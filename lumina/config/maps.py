@@ -55,7 +55,7 @@ def load_map(path: str) -> list[Device]:
     except csv.Error as error:
         raise ConfigError(f"{path}: it is not CSV: {error}") from error
     for device in devices:
-        _play(device, Path(path).parent)
+        _read_records(device, Path(path).parent)
     return devices
 
 
@@ -134,7 +134,7 @@ def _csv(text: str, name: str) -> list[Device]:
     return _validated(list(devices.values()), name, lambda path: Position(lines.get(path[:4], 1), 1))
 
 
-def _play(device: Device, folder: Path) -> None:
+def _read_records(device: Device, folder: Path) -> None:
     """Read the records that it replays; their names are relative to the file of the device."""
     inline = (
         entry.process

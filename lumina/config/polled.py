@@ -20,7 +20,7 @@ INTERVAL = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class PolledDevice:
     """
     A device, with all that is to be read from it.
 
@@ -47,7 +47,7 @@ class Polled:
     forbid_gaps: bool = False
 
 
-def polled(poll: Poll) -> list[Polled]:
+def polled(poll: Poll) -> list[PolledDevice]:
     """Every device of a section that has passed `problems`, in the order of the file."""
     return [polled_device(poll, device) for device in poll.devices]
 
@@ -82,7 +82,7 @@ def _said(key: str, *levels: Manner | None) -> Any:
     return next((value for level in levels if (value := getattr(level, key, None)) is not None), None)
 
 
-def polled_device(poll: Poll, device: Device) -> Polled:
+def polled_device(poll: Poll, device: Device) -> PolledDevice:
     """A device of a section, or one that could be in it."""
     profile = _profile(poll, device)
     own = {register.parameter: (register, device) for register in device.registers}
@@ -99,7 +99,7 @@ def polled_device(poll: Poll, device: Device) -> Polled:
         points.setdefault(interval, []).append(point)
         if register.snapshot is not None:
             groups.setdefault(register.snapshot, []).append(point)
-    return Polled(
+    return PolledDevice(
         device.device_id,
         device.bus or "",
         device.ip or "",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from lumina.config.document import Finding, KeyPath, Plain
 from lumina.config.poll import Device, Manner, Poll
-from lumina.config.polled import Polled, polled_device
+from lumina.config.polled import PolledDevice, polled_device
 from lumina.errors import BadRequest
 from lumina.modbus.tables import BITS
 from lumina.readings import Point
@@ -51,11 +51,11 @@ def _section(top: Plain, profile: object) -> Poll:
     return Poll.model_validate(said if own is None else {**said, "profiles": {profile: own}})
 
 
-def _limit(device: Polled, point: Point) -> int:
+def _limit(device: PolledDevice, point: Point) -> int:
     return device.max_bits if point.table in BITS else device.max_registers
 
 
-def _torn(device: Polled, group: Sequence[Point]) -> Iterator[str]:
+def _torn(device: PolledDevice, group: Sequence[Point]) -> Iterator[str]:
     """Why these cannot come from one request."""
     if sum(any(point in due for point in group) for due in device.points.values()) > 1:
         yield "have several intervals"

@@ -22,7 +22,7 @@ from lumina.frontends.direct import direct_writer
 from lumina.frontends.faulty import FaultySender
 from lumina.frontends.framings import Frame
 from lumina.frontends.listening import listening
-from lumina.frontends.serving import BrokenStreams, Known, Requests, Serving
+from lumina.frontends.serving import BrokenStreams, Known, RequestCache, Serving
 from lumina.frontends.stream import FramedConnection
 from lumina.frontends.underway import Slot, UnderWay
 from lumina.interfaces import Bus, Priority, Site, Terms
@@ -44,7 +44,7 @@ class GatewayConnection(FramedConnection):
         name: str,
         peer: str,
         serving: Serving,
-        requests: Requests,
+        requests: RequestCache,
         broken: BrokenStreams,
         priority: Priority,
         make_asker: MakeAsker,
@@ -250,7 +250,7 @@ class GatewayFactory(ConnectionFactory):
         super().__init__(site, connections, connections_per_address)
         self._serving = serving
         self._make_asker = make_asker
-        self._requests = Requests()
+        self._requests = RequestCache()
         self.broken = BrokenStreams(site.listener, site.reactor.seconds)
 
     def _connection(self, name: str, peer: str, host: str) -> GatewayConnection:

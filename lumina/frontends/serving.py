@@ -81,7 +81,7 @@ class Serving:
         return not self.framing.pipelines and not self.confirms_broadcasts
 
 
-class Requests(dict[bytes, Request]):
+class RequestCache(dict[bytes, Request]):
     """Requests by their PDU. They are frozen, and asked again and again, so they are read once."""
 
     def __missing__(self, body: bytes) -> Request:
@@ -96,7 +96,7 @@ class Requests(dict[bytes, Request]):
 class Known(dict[tuple[int, bytes], AskAgain]):
     """What one client has asked before, by unit id and PDU, where it can be asked again at once."""
 
-    def __init__(self, serving: Serving, requests: Requests, terms: Terms) -> None:
+    def __init__(self, serving: Serving, requests: RequestCache, terms: Terms) -> None:
         """
         @param requests: those that all connections have asked.
         @param terms: those of this client.

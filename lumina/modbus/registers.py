@@ -11,12 +11,12 @@ from typing import Self
 from lumina.errors import BadReply, LuminaError
 from lumina.modbus.request import Request, addressed, expect, pack, unpack, within
 
-_read = struct.Struct(">BHH").pack
-
 MAX_READ_REGISTERS = 125
 MAX_WRITE_REGISTERS = 123
 MAX_READ_WRITE_REGISTERS = 121
 MAX_FIFO = 31
+
+_pack_read = struct.Struct(">BHH").pack  # a poller packs the same for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ReadRegisters(Request):
         return 2 + 2 * self.count
 
     def encode(self) -> bytes:
-        return _read(self.function, self.address, self.count)
+        return _pack_read(self.function, self.address, self.count)
 
     def decode(self, pdu: bytes) -> tuple[int, ...]:
         """The registers, the one at `address` first."""

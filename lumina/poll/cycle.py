@@ -17,7 +17,7 @@ from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
 from lumina.poll.block import Block
 from lumina.poll.costs import ALL, SOME
 from lumina.poll.knowledge import Ban
-from lumina.poll.plan import Plan, Round
+from lumina.poll.plan import Agenda, Plan
 from lumina.poll.pulse import Pulse
 from lumina.poll.spans import apart
 from lumina.poll.splits import Splits
@@ -58,18 +58,18 @@ class Cycle:
     @ivar answers: how many of them the device answered, refusals included.
     """
 
-    def __init__(self, plan: Plan, now: float, round: Round | None = None) -> None:
+    def __init__(self, plan: Plan, now: float, agenda: Agenda | None = None) -> None:
         """
         @param now: monotonic seconds.
-        @param round: what is to be asked; `None`: all points.
+        @param agenda: what is to be asked; `None`: all points.
         """
-        round = plan.round(now) if round is None else round
+        agenda = plan.agenda(now) if agenda is None else agenda
         self.asked = self.answers = 0
         self._plan, self._knowledge = plan, plan.knowledge
-        self._blocks, self._banned = round.blocks, round.banned
-        self._queue = deque(round.blocks)
+        self._blocks, self._banned = agenda.blocks, agenda.banned
+        self._queue = deque(agenda.blocks)
         self._was_silent = self._knowledge.silent
-        self._pulse = Pulse(round.blocks, self._knowledge) if self._was_silent else None
+        self._pulse = Pulse(agenda.blocks, self._knowledge) if self._was_silent else None
         self._single: Block | None = None
         self._already: dict[int, Reading] = {}
         self._splits: Splits | None = None

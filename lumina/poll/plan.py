@@ -30,7 +30,7 @@ Due = tuple[int, ...] | None
 #: The plan is made anew when a request's cost in registers is so many times what it was, or a part.
 DRIFT = 1.25
 
-#: Rounds that are kept: which points are due together differs from time to time.
+#: Agendas that are kept: which points are due together differs from time to time.
 KEPT = 32
 
 #: Registers whose ban is over that are asked again in one cycle.
@@ -40,7 +40,7 @@ SILENT_PROBES = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class Agenda:
     """
     What is to be asked in one cycle.
 
@@ -56,9 +56,9 @@ class Round:
 
 @dataclass(slots=True)
 class _Made:
-    """Rounds that were made before, and what they were made of."""
+    """Agendas that were made before, and what they were made of."""
 
-    rounds: tuple[Round, ...]
+    agendas: tuple[Agenda, ...]
     spans: Sequence[Span]
     version: int
     ratio: float
@@ -100,16 +100,16 @@ class Plan:
         for problem in problems(self.points, limits, self._snapshots):
             raise BadRequest(problem)
 
-    def round(self, now: float, due: Due = None) -> Round:
+    def agenda(self, now: float, due: Due = None) -> Agenda:
         """
         What is to be asked now.
 
         @param now: monotonic seconds.
         """
-        (round,) = finished(self.together(now, (due,)))
-        return round
+        (agenda,) = finished(self.together(now, (due,)))
+        return agenda
 
-    def together(self, now: float, dues: tuple[Due, ...]) -> Generator[None, None, tuple[Round, ...]]:
+    def together(self, now: float, dues: tuple[Due, ...]) -> Generator[None, None, tuple[Agenda, ...]]:
         """
         What is to be asked now for several that are due together, in the fewest requests.
 
@@ -118,7 +118,7 @@ class Plan:
 
         @param now: monotonic seconds.
         @param dues: the most urgent one first.
-        @return: a round for each, which may be empty.
+        @return: an agenda for each, which may be empty.
         """
         kept = self.kept(now, dues)
         if kept is not None:
@@ -127,19 +127,19 @@ class Plan:
         if len(self._made) >= KEPT:
             self._made.clear()
         self._made[dues] = made
-        return made.rounds
+        return made.agendas
 
-    def kept(self, now: float, dues: tuple[Due, ...]) -> tuple[Round, ...] | None:
+    def kept(self, now: float, dues: tuple[Due, ...]) -> tuple[Agenda, ...] | None:
         """What `together` would say at once, since it was made before and still holds; else `None`."""
         made = self._made.get(dues)
         if made is None or made.version != self.knowledge.version or now >= made.until:
             return None
         drift = self.costs.ratio / made.ratio
-        return made.rounds if 1 / DRIFT <= drift <= DRIFT else None
+        return made.agendas if 1 / DRIFT <= drift <= DRIFT else None
 
     def seconds(self, now: float, dues: tuple[Due, ...] = (None,)) -> float:
         """How long it will take to read what is due together, if each block is answered at once."""
-        blocks = [block for round in finished(self.together(now, dues)) for block in round.blocks]
+        blocks = [block for agenda in finished(self.together(now, dues)) for block in agenda.blocks]
         return self.costs.of(sum(block.weight for block in blocks), len(blocks))
 
     def block(self, several: Sequence[Span]) -> Block:
@@ -191,10 +191,10 @@ class Plan:
 
     def _shared(
         self, blocks: Sequence[Block], banned: Sequence[tuple[int, Ban]], dues: tuple[Due, ...]
-    ) -> tuple[Round, ...]:
+    ) -> tuple[Agenda, ...]:
         """Each request to the most urgent of those that have points in it."""
         if len(dues) == 1:
-            return (Round(tuple(blocks), tuple(banned)),)
+            return (Agenda(tuple(blocks), tuple(banned)),)
         owner: dict[int, int] = {}
         for place, due in reversed([*enumerate(dues)]):
             owner.update(dict.fromkeys(self._wanted((due,)), place))
@@ -208,7 +208,7 @@ class Plan:
         for place, mine in enumerate(held):
             shares[place] |= {place} if mine else set()
         return tuple(
-            Round(tuple(mine), tuple(bans), tuple(sorted(all)))
+            Agenda(tuple(mine), tuple(bans), tuple(sorted(all)))
             for mine, bans, all in zip(asked, held, shares, strict=True)
         )
 

@@ -23,7 +23,7 @@ from lumina.poll.cycle import Cycle
 from lumina.poll.feed import Feed
 from lumina.poll.lane import TURN, Lane, Visit
 from lumina.poll.overruns import Overruns
-from lumina.poll.plan import Round as Part
+from lumina.poll.plan import Agenda
 from lumina.poll.rounds import Polled, Round, Summary, Tally, together
 from lumina.readings import GOOD
 from lumina.status import Cycles
@@ -188,10 +188,10 @@ class Poller(Service):
                 if ready:
                     plan, now = ready[0].device.plan, self._reactor.seconds()
                     dues = tuple([each.due for each in ready])
-                    parts = plan.kept(now, dues)
-                    if parts is None:
-                        parts = yield from plan.together(now, dues)
-                    self._start(ready, parts, now, began, then)
+                    agendas = plan.kept(now, dues)
+                    if agendas is None:
+                        agendas = yield from plan.together(now, dues)
+                    self._start(ready, agendas, now, began, then)
             except Exception:  # a fault of ours; the others have to be polled nevertheless
                 self._log.failure("beginning to poll {device}", device=several[0].device.id)
             yield
@@ -199,7 +199,7 @@ class Poller(Service):
     def _start(
         self,
         ready: Sequence[Round],
-        parts: Sequence[Part],
+        agendas: Sequence[Agenda],
         now: float,
         began: float,
         then: Callable[[Visit, int], None] | None,
@@ -210,10 +210,14 @@ class Poller(Service):
         """
         visits = [
             self._visit(
-                own, [ready[place] for place in part.shares], Cycle(own.device.plan, now, part), began, then
+                own,
+                [ready[place] for place in agenda.shares],
+                Cycle(own.device.plan, now, agenda),
+                began,
+                then,
             )
-            for own, part in zip(ready, parts, strict=True)
-            if part.shares
+            for own, agenda in zip(ready, agendas, strict=True)
+            if agenda.shares
         ]
         for visit in visits:
             ready[0].lane.enter(visit)

@@ -116,7 +116,7 @@ def terms(device: Polled) -> Terms:
     )
 
 
-def load(
+def bus_shares(
     devices: Iterable[tuple[str, Plan, Mapping[float, tuple[int, ...]]]], now: float = 0.0
 ) -> Mapping[str, float]:
     """
