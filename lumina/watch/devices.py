@@ -10,6 +10,7 @@ from lumina.errors import EXCEPTION_WORD, BadRequest
 from lumina.ratelimit import RateLimit
 from lumina.readings import ABSENT, GOOD, INVALID, Point, Reading
 from lumina.status import Change, Cycles, DeviceStatus, PointStatus
+from lumina.watch.unread import Unread
 
 #: Changes that are kept of each value.
 KEPT = 10
@@ -61,6 +62,7 @@ class _Device:
 
     @ivar untold: how often it has come or gone since the log told of it.
     @ivar limit: of how often the log tells of that.
+    @ivar unread: which of its values it does not give.
     """
 
     def __init__(self, id: int | str, bus: str, unit: int, points: Iterable[Point]) -> None:
@@ -73,6 +75,7 @@ class _Device:
         self.read: float | None = None
         self.untold = 0
         self.limit = RateLimit(TOLD, PAUSE)
+        self.unread = Unread(id, RateLimit(TOLD, PAUSE))
 
     def count(self, before: Reading | None, after: Reading, seen: float) -> None:
         """One value is now this good, where it was that good before."""
@@ -128,6 +131,7 @@ class DeviceStates:
     def put(self, readings: Sequence[Reading]) -> Deferred[None]:
         """As of a Sink: the readings of one device in one cycle come together."""
         there: dict[int | str, Reading] = {}
+        odd: dict[int | str, list[Reading]] = {}
         behind = self._wall() - self._seconds()
         for reading in readings:
             device = self._devices.get(reading.point.device)
@@ -137,8 +141,12 @@ class DeviceStates:
             answers = answered(reading.quality)
             if answers or (answers is False and device.id not in there):
                 there[device.id] = reading
+            if reading.quality != GOOD or device.unread.told:
+                odd.setdefault(device.id, []).append(reading)
         for id, reading in there.items():
             self._seen(self._devices[id], reading, reading.at - behind)
+            if id in odd and answered(reading.quality):
+                self._devices[id].unread.took(odd[id], reading.at - behind)
         return succeed(None)
 
     def devices(self, id: str | None = None) -> Sequence[DeviceStatus]:
