@@ -103,7 +103,7 @@ class SpoolCommandTests(SynchronousTestCase):
         for version, words in (
             (0, "nothing was ever written to it"),
             (1, "an earlier lumina wrote it"),
-            (9, "a later lumina wrote it: its version is 9, the last known here is 2"),
+            (9, "a later lumina wrote it: its version is 9, the last known here is 3"),
         ):
             self.store._db.execute(f"PRAGMA user_version = {version}")
             (line,) = self.run_("status", status=1)

@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseNeverReceived
 
 from lumina.readings import Reading
+from lumina.sinks.ages import Uptime
 from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document
 from lumina.sinks.post import Post, Posting
@@ -122,7 +123,9 @@ class World:
         """lumina starts."""
         self.started, self.clock = self.wall(), Clock()
         self.thread = Thread()
-        self.spool = Spool("api", self.path, self.limits, self.wall, self.thread)
+        self.spool = Spool(
+            "api", self.path, self.limits, self.wall, self.thread, Uptime("", self.clock.seconds)
+        )
         post = Post(Posting(URL), self.weather, self.clock, self.wall)
         self.sender = Sender(self.spool, post, self.delivery, document, self.clock, self.draw.random)
         self.sink = SpoolingSink(self.spool, self.sender, "post", self.wall)

@@ -60,6 +60,11 @@ class WaitTests(SynchronousTestCase):
         self.assertWait(None, x_ratelimit_limit="60", x_ratelimit_remaining="1")
         self.assertWait(17.0, x_ratelimit_remaining="0", x_ratelimit_reset="17")
         self.assertWait(9.75, ratelimit_remaining="0", ratelimit_reset=str(int(START) + 10))
+        server = "Thu, 01 Jan 1970 00:00:07 GMT"
+        self.assertWait(3600.0, x_ratelimit_remaining="0", x_ratelimit_reset=str(int(START)), date=server)
+        later = "Tue, 08 Jul 2025 18:00:00 GMT"  # lumina's own clock is two hours slow
+        reset = str(int(START) + 7203)
+        self.assertWait(3.0, x_ratelimit_remaining="0", x_ratelimit_reset=reset, date=later)
         self.assertWait(1.0, x_ratelimit_limit="60", x_ratelimit_remaining="0")
         self.assertWait(5.0, retry_after="5", x_ratelimit_remaining="0", x_ratelimit_reset="17")
 

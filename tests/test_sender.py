@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.readings import Reading
+from lumina.sinks.ages import Uptime
 from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document
 from lumina.sinks.records import Limits
@@ -31,7 +32,7 @@ class SenderCase(SynchronousTestCase):
     def begin(self, limits: Limits = Limits()) -> None:  # noqa: B008
         """Start what delivers."""
         self.thread = Thread()
-        self.spool = Spool("api", self.path, limits, self.wall, self.thread)
+        self.spool = Spool("api", self.path, limits, self.wall, self.thread, Uptime("", self.clock.seconds))
         self.sender = Sender(self.spool, self.courier, self.delivery, document, self.clock, draw=lambda: 1.0)
         self.sink = SpoolingSink(self.spool, self.sender, "post", self.wall)
         self.sink.startService()

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.errors import NotTaken
 from lumina.readings import Reading
+from lumina.sinks.ages import Uptime
 from lumina.sinks.keeper import Replaced
 from lumina.sinks.records import Limits
 from lumina.sinks.spool import Spool
@@ -16,12 +17,15 @@ from tests.spools import START, Thread, directory, reading
 class SpoolCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = START
+        self.seconds = 0.0
         self.path = directory(self) / "api.spool"
         self.thread = Thread()
         self.spool = self.begin()
 
     def begin(self, limits: Limits = Limits()) -> Spool:  # noqa: B008
-        return Spool("api", self.path, limits, lambda: self.now, self.thread)
+        return Spool(
+            "api", self.path, limits, lambda: self.now, self.thread, Uptime("", lambda: self.seconds)
+        )
 
     def put(self, *readings: Reading) -> None:
         self.successResultOf(self.spool.put(readings))
@@ -119,6 +123,18 @@ class DamageTests(SpoolCase):
         (gap,) = self.store().gaps()
         self.assertEqual((gap.device, gap.lost), ("*", 0))
         self.assertIn("set aside as api.spool.damaged-20250708T160000Z", gap.cause)
+
+    def test_at_one_time(self) -> None:
+        """
+        Where the clock was set back, or stands, no file is put in the place of one that was set aside before.
+        """
+        for number in range(3):
+            self.path.write_bytes(b"not a database, not at all" * (100 + number))
+            self.put(reading(number))
+            self.end()
+            self.spool = self.begin()
+        name = "api.spool.damaged-20250708T160000Z"
+        self.assertEqual(self.aside(), [name, f"{name}-2", f"{name}-3"])
 
     def test_while_running(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.errors import StartRefused
 from lumina.modbus.values import Value
 from lumina.readings import Reading
+from lumina.sinks.ages import Uptime
 from lumina.sinks.file import has_no_room, is_damaged, lock
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
@@ -34,7 +35,7 @@ class StoreCase(SynchronousTestCase):
 
     def opened(self, limits: Limits = Limits()) -> Store:  # noqa: B008
         """A store on the file of this test."""
-        store = Store(self.path, limits, lambda: self.now)
+        store = Store(self.path, limits, lambda: self.now, Uptime("", lambda: self.now))
         store.open()
         self.addCleanup(store.abandon)
         return store
@@ -58,7 +59,11 @@ class KeptTests(StoreCase):
         The file of an earlier lumina is brought up to date when its service starts, with all that is in it.
         """
         self.take(reading(1), reading(2))
-        self.store._db.execute("DROP TABLE retried")
+        self.store._db.executescript(
+            "DROP TABLE retried; DROP TABLE mark; ALTER TABLE dead DROP COLUMN lived;"
+            "ALTER TABLE spool DROP COLUMN lived; ALTER TABLE spool DROP COLUMN boot;"
+            "ALTER TABLE spool DROP COLUMN ran;"
+        )
         self.store._db.execute("PRAGMA user_version = 1")
         self.store.close()
         self.store = self.opened()
@@ -252,7 +257,10 @@ class BoundTests(StoreCase):
         What is too old becomes a gap of its device: from when, to when, how many, and why.
         """
         self.store = self.opened(Limits(age=100.0))
-        self.take(*(reading(n, n % 2, START + n) for n in range(10)))
+        for first, now in ((0, START), (5, START + 50.0)):
+            self.now = now
+            self.take(*(reading(n, n % 2, START + n) for n in range(first, first + 5)))
+            self.assertEqual(self.store.turn([lambda store: store.bound()]), [0])
         self.now = START + 104.5
         self.assertEqual(self.store.turn([lambda store: store.bound()]), [5])
         self.assertEqual(self.waiting(), [5, 6, 7, 8, 9])
@@ -270,6 +278,7 @@ class BoundTests(StoreCase):
         self.store = self.opened(Limits(age=10.0))
         for cycle in range(5):
             self.take(reading(cycle, at=self.now))
+            self.store.turn([lambda store: store.bound()])
             self.now += 100.0
             self.store.turn([lambda store: store.bound()])
         (gap,) = self.store.gaps(undelivered=True)
@@ -277,6 +286,7 @@ class BoundTests(StoreCase):
         self.store.turn([lambda store: store.gap_delivered(gap)])
         self.assertEqual(self.store.gaps(undelivered=True), [])
         self.take(reading(at=self.now))
+        self.store.turn([lambda store: store.bound()])
         self.now += 100.0
         self.store.turn([lambda store: store.bound()])
         self.assertEqual([each.lost for each in self.store.gaps(undelivered=True)], [1])

@@ -14,6 +14,7 @@ from lumina.config import sinks as config
 from lumina.errors import StartRefused
 from lumina.interfaces import Outlet, Sink
 from lumina.sinks.agent import Client, Trust
+from lumina.sinks.ages import uptime
 from lumina.sinks.deadband import Band, Deadband
 from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document, full_document
@@ -98,7 +99,7 @@ def _post(
     client = Client(reactor, Trust(chosen.ca, chosen.certificate, chosen.key), chosen.concurrency)
     headers, secrets = _headers(chosen, environment)
     posting = Posting(chosen.url, headers, secrets, chosen.timeout)
-    spool = Spool(name, file, _limits(chosen.spool), wall, Thread(reactor, f"{name}-spool"))
+    spool = Spool(name, file, _limits(chosen.spool), wall, Thread(reactor, f"{name}-spool"), uptime())
     post = Post(posting, client.http, reactor, wall)
     sender = Sender(
         spool,

@@ -69,8 +69,9 @@ def wait(status: int, headers: Mapping[str, str], now: float) -> float | None:
     rate limit that it says is used up.
 
     @param headers: by their names in lower case.
-    @param now: seconds since 1970, for an answer without a `Date`.
+    @param now: seconds since 1970, for an answer without a `Date`: the clock of the API counts.
     """
+    now = _date(headers.get("date", "")) or now
     asked = _retry_after(headers, now)
     if asked is None:
         asked = _pace(headers, now)
@@ -84,7 +85,7 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     if _SECONDS.fullmatch(text):
         return float(text)
     until = _date(text)
-    return None if until is None else until - (_date(headers.get("date", "")) or now)
+    return None if until is None else until - now
 
 
 def _pace(headers: Mapping[str, str], now: float) -> float | None:

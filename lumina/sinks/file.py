@@ -90,6 +90,10 @@ def set_aside(path: Path, stamp: str) -> Path:
     @return: where it is now.
     """
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    number = 1
+    while aside.exists():  # the clock of the machine was set back, or stands
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     for end in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
@@ -177,7 +181,7 @@ class SpoolFile:
         """A new file: it is whole, or there is none."""
         self._db.executescript(
             f"BEGIN IMMEDIATE; {schema.TABLES}"
-            f"INSERT INTO spool VALUES ('{uuid.uuid4().hex[:16]}', {self._wall()!r}, 1);"
+            f"INSERT INTO spool (name, begun, clean) VALUES ('{uuid.uuid4().hex[:16]}', {self._wall()!r}, 1);"
             "INSERT INTO ledger VALUES (0, 0, 0, 0, 0, 0);"
             f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
         )

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from lumina.errors import LuminaError, NotTaken
 from lumina.readings import Reading
+from lumina.sinks.ages import Uptime
 from lumina.sinks.file import has_no_room, is_damaged, is_full, set_aside
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
@@ -80,10 +81,11 @@ class Done(NamedTuple):
 class Keeper:
     """All of this blocks, and is called from one thread at a time."""
 
-    def __init__(self, path: Path, limits: Limits, wall: Callable[[], float]) -> None:
+    def __init__(self, path: Path, limits: Limits, wall: Callable[[], float], uptime: Uptime) -> None:
         self._path = path
         self._limits = limits
         self._wall = wall
+        self._uptime = uptime
         self._store: Store | None = None
         self._ledger = Ledger()
         self._known = False
@@ -158,7 +160,7 @@ class Keeper:
 
     def _opened(self) -> Store:
         if self._store is None:
-            store = Store(self._path, self._limits, self._wall)
+            store = Store(self._path, self._limits, self._wall, self._uptime)
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 store.open()
@@ -172,8 +174,8 @@ class Keeper:
         acts: list[Callable[[Store], Any]] = []
         if self._missed:
             acts.append(self._record_missed)
-        now = self._wall()
-        due = abs(now - self._bounded) >= _BETWEEN_BOUNDS
+        now = self._uptime.seconds()
+        due = now - self._bounded >= _BETWEEN_BOUNDS
         if due or any(job.readings for job in jobs):
             self._bounded = now if due else self._bounded
             acts.append(lambda store: self._bound(store, held, due))

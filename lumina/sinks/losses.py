@@ -1,12 +1,13 @@
 """What a spool drops, and the record that remains of it: gaps, and the bounds that make them."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from lumina.readings import Point
 from lumina.sinks import schema
-from lumina.sinks.file import SpoolFile
+from lumina.sinks.ages import Ages, Uptime
 from lumina.sinks.records import Gap, Limits
 
 OVERFLOW = "the spool was full"
@@ -20,18 +21,25 @@ _CHUNK = 1000
 _Row = tuple[int, int, float]
 
 
-class Losses(SpoolFile):
+class Losses(Ages):
     """A spool file in which every loss is written down: whose, from when to when, how many, and why."""
 
-    def __init__(self, path: Path, limits: Limits, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        wall: Callable[[], float],
+        uptime: Uptime = Uptime(),  # noqa: B008
+    ) -> None:
         super().__init__(path, wall)
+        self._uptime = uptime
         self._limits = limits
         self._points: dict[int, Point] = {}
         self._reserved: set[int] = set()
 
     def bound(self, held: Collection[int] = (), by_age: bool = True) -> int:
         """
-        Drop what is too old, and the oldest while there is too much.
+        Drop what has waited too long, and the oldest while there is too much.
 
         @param held: what must stay, for it may be under way.
         @param by_age: whether to look at ages; there is no need to look often.
@@ -39,10 +47,10 @@ class Losses(SpoolFile):
         """
         dropped = 0
         if by_age:
-            oldest = self._wall() - self._limits.age
-            dropped += self._drop_oldest(lambda row: row[2] < oldest, EXPIRED, held) + self._drop_dead(oldest)
+            self._grow(self._limits.age)
+            dropped += self._expire(held, self._lived() - self._limits.age)
         while not self._limits.newest and self.used() > self._limits.size:
-            gone = self._drop_oldest(lambda _: True, OVERFLOW, held) or self._drop_dead(self._wall() + 1)
+            gone = self._drop_oldest(lambda _: True, OVERFLOW, held) or self._drop_dead(math.inf)
             if not gone:
                 break
             dropped += gone
@@ -88,6 +96,13 @@ class Losses(SpoolFile):
             point = self._points[number] = schema.point(facts)
         return point
 
+    def _expire(self, held: Collection[int], lived: float) -> int:
+        """Drop what was taken, or refused, before the file was so old; not what an operator retries."""
+        last = self._last_before(lived)
+        retried = (seq for (seq,) in self._db.execute("SELECT seq FROM retried"))
+        dropped = self._drop_oldest(lambda row: row[0] <= last, EXPIRED, {*held, *retried}) if last else 0
+        return dropped + self._drop_dead(lived)
+
     def _drop_oldest(self, is_due: Callable[[_Row], bool], cause: str, held: Collection[int]) -> int:
         """Drop those that are due from the oldest on; of what overflows, a chunk."""
         total, after = 0, 0
@@ -102,9 +117,9 @@ class Losses(SpoolFile):
                 return total
             after = rows[-1][0]
 
-    def _drop_dead(self, oldest: float) -> int:
+    def _drop_dead(self, lived: float) -> int:
         rows = self._db.execute(
-            "SELECT seq, point, at FROM dead WHERE refused < ? ORDER BY seq LIMIT ?", (oldest, _CHUNK)
+            "SELECT seq, point, at FROM dead WHERE lived <= ? ORDER BY seq LIMIT ?", (lived, _CHUNK)
         ).fetchall()
         return self._drop("dead", rows, EXPIRED)
 

@@ -14,10 +14,13 @@ from lumina.modbus.values import Value
 from lumina.readings import GOOD, Point, Reading
 
 #: Stands in `user_version`; a file of another version is set aside.
-VERSION = 2
+VERSION = 3
 
 TABLES = """
-CREATE TABLE spool (name TEXT NOT NULL, begun REAL NOT NULL, clean INTEGER NOT NULL);
+CREATE TABLE spool (
+    name TEXT NOT NULL, begun REAL NOT NULL, clean INTEGER NOT NULL,
+    lived REAL NOT NULL DEFAULT 0, boot TEXT NOT NULL DEFAULT '', ran REAL NOT NULL DEFAULT 0
+);
 CREATE TABLE ledger (
     taken INTEGER NOT NULL, delivered INTEGER NOT NULL, gap INTEGER NOT NULL, missed INTEGER NOT NULL,
     queued INTEGER NOT NULL, dead INTEGER NOT NULL
@@ -28,7 +31,8 @@ CREATE TABLE reading (
 );
 CREATE TABLE dead (
     seq INTEGER PRIMARY KEY, point INTEGER NOT NULL, at REAL NOT NULL, value, quality, reason,
-    status INTEGER NOT NULL, sentence TEXT NOT NULL, attempts INTEGER NOT NULL, refused REAL NOT NULL
+    status INTEGER NOT NULL, sentence TEXT NOT NULL, attempts INTEGER NOT NULL, refused REAL NOT NULL,
+    lived REAL NOT NULL
 );
 CREATE TABLE gap (
     id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
@@ -37,10 +41,20 @@ CREATE TABLE gap (
 CREATE INDEX gap_of_device ON gap (device, cause);
 CREATE TABLE batch (id INTEGER PRIMARY KEY AUTOINCREMENT, members TEXT NOT NULL);
 CREATE TABLE retried (seq INTEGER PRIMARY KEY);
+CREATE TABLE mark (seq INTEGER PRIMARY KEY, lived REAL NOT NULL);
 """
 
 #: From each version to the next.
-UPGRADES = {1: "CREATE TABLE retried (seq INTEGER PRIMARY KEY);"}
+UPGRADES = {
+    1: "CREATE TABLE retried (seq INTEGER PRIMARY KEY);",
+    2: (
+        "CREATE TABLE mark (seq INTEGER PRIMARY KEY, lived REAL NOT NULL);"
+        "ALTER TABLE spool ADD COLUMN lived REAL NOT NULL DEFAULT 0;"
+        "ALTER TABLE spool ADD COLUMN boot TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE spool ADD COLUMN ran REAL NOT NULL DEFAULT 0;"
+        "ALTER TABLE dead ADD COLUMN lived REAL NOT NULL DEFAULT 0;"
+    ),
+}
 
 #: The last four columns of a reading, as they are bound.
 Packed = tuple[float, object, str | None, str | None]

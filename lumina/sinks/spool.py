@@ -17,6 +17,7 @@ from twisted.python.threadpool import ThreadPool
 
 from lumina.errors import NotTaken
 from lumina.readings import Reading
+from lumina.sinks.ages import Uptime
 from lumina.sinks.keeper import Done, Job, Keeper, Tally
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
@@ -81,11 +82,18 @@ class Spool:
     _log = Logger()
 
     def __init__(
-        self, title: str, path: Path, limits: Limits, wall: Callable[[], float], run: Runner
+        self,
+        title: str,
+        path: Path,
+        limits: Limits,
+        wall: Callable[[], float],
+        run: Runner,
+        uptime: Uptime = Uptime(),  # noqa: B008
     ) -> None:
         """
         @param title: what it is called in the log.
         @param run: its thread.
+        @param uptime: by this readings grow old.
         """
         self.title = title
         self.name = ""
@@ -95,7 +103,7 @@ class Spool:
         self.replaced: Callable[[], object] = lambda: None
         self.dropped: Callable[[], object] = lambda: None
         self.held: Callable[[], Collection[int]] = tuple
-        self._keeper = Keeper(path, limits, wall)
+        self._keeper = Keeper(path, limits, wall, uptime)
         self._run = run
         self._asked: list[_Asked] = []
         self._waiting = 0

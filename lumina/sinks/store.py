@@ -65,8 +65,8 @@ class Store(Losses):
     def refused(self, seq: int, status: int, sentence: str, attempts: int) -> None:
         """A reading was refused for good; it becomes a dead letter."""
         gone = self._db.execute(
-            f"INSERT INTO dead SELECT {_COLUMNS}, ?, ?, ?, ? FROM reading WHERE seq = ?",
-            (status, sentence, attempts, self._wall(), seq),
+            f"INSERT INTO dead SELECT {_COLUMNS}, ?, ?, ?, ?, ? FROM reading WHERE seq = ?",
+            (status, sentence, attempts, self._wall(), self._lived(), seq),
         ).rowcount
         self._db.execute("DELETE FROM reading WHERE seq = ?", (seq,))
         self._count(dead=gone, queued=-gone)
@@ -131,7 +131,7 @@ class Store(Losses):
     def dead(self, limit: int = -1) -> list[Dead]:
         """Dead letters, oldest first."""
         rows = self._db.execute("SELECT * FROM dead ORDER BY seq LIMIT ?", (limit,)).fetchall()
-        return [Dead(*self._queued((*row[:6], 1))[:2], *row[6:]) for row in rows]
+        return [Dead(*self._queued((*row[:6], 1))[:2], *row[6:10]) for row in rows]
 
     def ledger(self) -> Ledger:
         """The ledger, as of the last transaction."""
