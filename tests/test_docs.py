@@ -89,6 +89,20 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual([page.name for page in PAGES[1:] if page.resolve() not in linked], [])
 
 
+class ModuleTests(SynchronousTestCase):
+    def test_every_module(self) -> None:
+        """
+        The page about how lumina is built names every module where it tells of its room.
+        """
+        page = (DOCS / "architecture.md").read_text("utf-8")
+        rooms = re.findall(r"^\*\*(?:`(\w+)/`|Beside the rooms)\*\*(.*?)(?=^\*\*|^## )", page, re.M | re.S)
+        told = {(room, name) for room, text in rooms for name in re.findall(r"`(\w+)`", text)}
+        places = [path.relative_to(ROOT / "lumina") for path in (ROOT / "lumina").rglob("[a-z]*.py")]
+        self.assertGreater(len(places), 100)
+        there = {("" if len(place.parts) == 1 else place.parts[0], place.stem) for place in places}
+        self.assertEqual(there - told, set(), "name them in docs/architecture.md, where it tells of the room")
+
+
 class KeyTests(SynchronousTestCase):
     def test_configuration(self) -> None:
         """
