@@ -1,5 +1,6 @@
 """Services that lumina is put together from, whatever it carries."""
 
+import errno
 import gc
 import os
 import socket
@@ -125,7 +126,7 @@ class Listener(Service):
         failures: list[Failure] = []
         self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)
         if failures:
-            why = sentence(failures[0].value)
+            why = sentence(failures[0].value) + _advice(failures[0].value, self._address)
             raise StartRefused(f"lumina: listen.{self._name}: cannot listen on {self._address}: {why}")
 
     def _opened(self, listening: IListeningPort) -> None:
@@ -191,9 +192,25 @@ def sentence(error: BaseException | None) -> str:
     if isinstance(error, UnlistableError):
         error = error.originalException
     if isinstance(error, OSError) and error.errno:
-        file = f"'{error.filename}': " if error.filename else ""
+        name = error.filename2 or error.filename  # of a lock, that is a link, the second one
+        file = f"'{name}': " if name else ""
         return f"{file}{os.strerror(error.errno)}"
     causes = error.args[0] if error is not None and error.args else ""
     if isinstance(causes, list):  # OpenSSL's
         return ", ".join(str(cause[-1]) for cause in causes)
     return str(error)
+
+
+#: What to do about an address of the network that cannot be listened on.
+_ADVICE = {
+    errno.EADDRINUSE: "; another program listens there, which `ss -ltnp` names",
+    errno.EADDRNOTAVAIL: "; no interface of this machine has that address",
+    errno.EACCES: "; ports below 1024 need the capability CAP_NET_BIND_SERVICE",
+}
+
+
+def _advice(error: BaseException | None, address: str) -> str:
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    if address.startswith("unix:") or not isinstance(cause, OSError):
+        return ""
+    return _ADVICE.get(cause.errno or 0, "")

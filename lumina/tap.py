@@ -57,6 +57,11 @@ class Options(usage.Options):
     ]
     longdesc = "Without any configuration a demonstration runs: two simulated serial buses, values that move."
 
+    def parseArgs(self, *rest: str) -> None:
+        """@raise UsageError: there are any."""
+        if rest:
+            raise usage.UsageError(f"what is '{rest[0]}'? A configuration is named with -c")
+
     def postOptions(self) -> None:
         try:
             self["settings"], self["demonstration"] = configuration(self["config"])
@@ -138,8 +143,8 @@ class Demonstration(Service):
         self._directory = directory
         self._addresses = ", ".join(addresses)
 
-    def privilegedStartService(self) -> None:
-        super().privilegedStartService()
+    def startService(self) -> None:
+        super().startService()
         self._log.info(
             "This is the demonstration: two simulated serial buses, with invented values that move."
         )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.assembly import devices, poll, ports, simulators
@@ -76,6 +77,20 @@ class AssemblyTests(SynchronousTestCase):
         self.assertEqual({each.quality for each in sink.taken}, {"good"})
         (device,) = self.parts.overview.devices()
         self.assertEqual((device.id, device.bus, device.online, device.good), ("t", "plant", True, 3))
+
+    def test_said(self) -> None:
+        """
+        The log says at the start how much is polled, and how often.
+        """
+        with capturedLogs() as logged:
+            self.poller(
+                "simulators: {s: {preset: meter}}\n"
+                "poll: [{device_id: 1, bus: s, registers: [{address: 40001, parameter: a},"
+                " {address: 40003, parameter: b, interval: 5}]}]\n"
+            )
+        self.assertIn(
+            "polling: 1 device with 2 values in all, every 5 s and 1800 s", map(formatEvent, logged)
+        )
 
     def test_intervals(self) -> None:
         """

@@ -49,6 +49,7 @@ class CommandTests(SynchronousTestCase):
             result = self.run_lumina(option)
             self.assertEqual(result.exit_code, 0)
             self.assertIn("check-config", result.output)
+            self.assertNotIn("...\n", result.output.partition("Commands:")[2])
 
     def test_unreadable_values(self) -> None:
         """

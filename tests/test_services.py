@@ -1,5 +1,6 @@
 """How parts of the service start and stop."""
 
+import errno
 import gc
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.assembly.ports import client_endpoint
 from lumina.errors import StartRefused
-from lumina.services import FAREWELL, Farewell, GarbageCollection, InTurn, Listener
+from lumina.services import FAREWELL, Farewell, GarbageCollection, InTurn, Listener, sentence
 
 
 class Part(Service):
@@ -63,8 +64,12 @@ class InTurnTests(SynchronousTestCase):
 class Taken(MemoryReactorClock):
     """A machine on which somebody else listens already."""
 
+    def __init__(self, number: int = errno.EADDRINUSE) -> None:
+        super().__init__()
+        self.number = number
+
     def listenTCP(self, port: int, *arguments: Any, **options: Any) -> Any:
-        raise CannotListenError(options.get("interface", ""), port, OSError(98, "Address already in use"))
+        raise CannotListenError(options.get("interface", ""), port, OSError(self.number, ""))
 
 
 class ListenerTests(SynchronousTestCase):
@@ -87,8 +92,25 @@ class ListenerTests(SynchronousTestCase):
         error = self.assertRaises(StartRefused, listener.privilegedStartService)
         self.assertEqual(
             str(error),
-            "lumina: listen.text: cannot listen on tcp:8888:interface=127.0.0.1: Address already in use",
+            "lumina: listen.text: cannot listen on tcp:8888:interface=127.0.0.1: Address already in use; "
+            "another program listens there, which `ss -ltnp` names",
         )
+
+    def test_privileged(self) -> None:
+        """
+        A port that only privileged programs may have is met with the right that is needed.
+        """
+        listener = Listener("text", "tcp:502:interface=127.0.0.1", Factory(), Taken(errno.EACCES))
+        error = self.assertRaises(StartRefused, listener.privilegedStartService)
+        advice = "Permission denied; ports below 1024 need the capability CAP_NET_BIND_SERVICE"
+        self.assertEqual(str(error).split(": ", 3)[3], advice)
+
+    def test_lock_of_a_socket(self) -> None:
+        """
+        A UNIX socket that cannot be made is met with its path, not with what its lock points to.
+        """
+        nowhere = OSError(errno.ENOENT, "No such file or directory", "7144", None, "/nowhere/x.lock")
+        self.assertEqual(sentence(nowhere), "'/nowhere/x.lock': No such file or directory")
 
 
 class SentenceTests(SynchronousTestCase):

@@ -2,11 +2,21 @@
 
 from pathlib import Path
 
+from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.config.settings import Config
 from lumina.errors import ConfigError
-from lumina.tap import configuration
+from lumina.tap import Options, configuration
+
+
+class OptionsTests(SynchronousTestCase):
+    def test_stray_word(self) -> None:
+        """
+        A file that is named without -c is met with how to name it.
+        """
+        error = self.assertRaises(UsageError, Options().parseOptions, ["lumina.yaml"])
+        self.assertEqual(str(error), "what is 'lumina.yaml'? A configuration is named with -c")
 
 
 class ConfigurationTests(SynchronousTestCase):

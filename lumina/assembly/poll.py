@@ -73,7 +73,18 @@ def _poller(parts: Parts, config: Config, made: Sequence[Polled], timed: bool) -
     parts.overview.show_devices(states)
     if timed:
         poller.setServiceParent(parts.pollers)
+        beats = sorted({beat for each in made for beat in each.beats})
+        _log.info(
+            "polling: {devices} with {values} in all, every {beats}",
+            devices=_counted(len(made), "device"),
+            values=_counted(sum(len(device.plan.points) for device in made), "value"),
+            beats=" and ".join(f"{beat:g} s" for beat in beats),
+        )
     return poller
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _connect(parts: Parts, config: Config, found: Sequence[PolledDevice]) -> list[str]:

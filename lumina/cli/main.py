@@ -33,7 +33,7 @@ main.add_command(poll_command)
 main.add_command(spool)
 
 
-@main.command()
+@main.command(short_help="Say what a FILE would run, or what is wrong.")
 @click.argument("file")
 @click.option("--access", is_flag=True, help="Print the access rules as they count for each listener.")
 @click.option(

@@ -14,6 +14,7 @@ from lumina.cli.trial import TrialReport
 from lumina.poll.poller import Poller
 from lumina.poll.rounds import Summary
 from lumina.services import InTurn
+from lumina.signals import on_signals, stop_signals
 
 #: Exit status: what was wrong at the start; what could not be read, or delivered, or neither.
 WRONG, UNREAD, UNDELIVERED, NEITHER = 1, 3, 4, 5
@@ -23,6 +24,9 @@ OPENING = 1.0
 
 #: Seconds without progress after which delivery is left to the next start; an API may ask for a minute.
 STALLED = 90.0
+
+#: Seconds without progress after which a person is told what is waited for.
+QUIET = 5.0
 
 #: Seconds that are left to say how it ended, when it is told to stop.
 TELLING = 2.0
@@ -60,6 +64,7 @@ class PollRun:
         @return: the exit status.
         @raise BrokenPipeError: whoever read what was said has gone.
         """
+        on_signals(self._reactor, stop_signals(self._reactor))
         self._reactor.callWhenRunning(self._begin)
         self._reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(self._end()))
         self._reactor.run()
@@ -136,7 +141,9 @@ async def _opened(running: Running) -> None:
 def _report(summary: Summary, left: int) -> str:
     good = summary.readings - summary.bad
     read = f"{good} of {summary.readings} values of {summary.devices} devices were read"
-    return f"{read}; {f'{left} are not delivered' if left else 'all of these are delivered'}"
+    if left:
+        return f"{read}; {left} are not delivered, see `lumina spool status`"
+    return f"{read}; all of these are delivered"
 
 
 async def _delivered(running: Running) -> int:
@@ -146,7 +153,7 @@ async def _delivered(running: Running) -> int:
     @return: how many readings they could not deliver.
     """
     reactor, overview = running.parts.reactor, running.parts.overview
-    before, since = -1, reactor.seconds()
+    before, since, told = -1, reactor.seconds(), False
     while True:
         sinks = overview.sinks()
         left = sum(each.queued for each in sinks)
@@ -155,4 +162,7 @@ async def _delivered(running: Running) -> int:
             before, since = left, reactor.seconds()
         if not left or stuck or not running.root.running or reactor.seconds() - since > STALLED:
             return left + sum(each.refused for each in sinks)
+        if not told and reactor.seconds() - since > QUIET:
+            told = True
+            click.echo(f"{left} are not delivered yet; Ctrl-C leaves them to the next start", err=True)
         await deferLater(reactor, 0.05)

@@ -20,6 +20,7 @@ from lumina.config.maps import load_map, presets
 from lumina.config.settings import Config
 from lumina.errors import ConfigError, StartRefused
 from lumina.services import InTurn
+from lumina.signals import on_signals, stop_signals
 from lumina.simulator.bank import Bank
 from lumina.simulator.display import lines
 from lumina.watch.logs import observer
@@ -105,6 +106,7 @@ def serve(config: Config, host: str, reactor: Any, table: bool) -> None:
     bank = assemble(config, reactor, root)
     root.privilegedStartService()
     root.startService()
+    on_signals(reactor, stop_signals(reactor))
     reactor.addSystemEventTrigger("before", "shutdown", root.stopService)
     for line in introduction(config, bank, host):
         click.echo(line)

@@ -23,7 +23,7 @@ _SERVICE = Path("/var/lib/lumina")
 _CHUNK = 500
 
 
-@click.group()
+@click.group(short_help="Look after readings that wait to be delivered.")
 @click.option("--directory", "-d", type=click.Path(path_type=Path), help="Where the service keeps its state.")
 @click.option("--file", "-f", type=click.Path(path_type=Path), help="One spool file, such as one set aside.")
 @click.pass_context

@@ -245,7 +245,9 @@ class PollTests(TestCase):
             self.configure(documented(self.port), self.api(Hanging()))
             program = self.poll("--once")
             await asked
+            program.transport.signalProcess("INT")
             self.assertEqual(await program.stop("INT"), 4, program.output)
+            self.assertNotIn("Traceback", program.output)
             self.assertIn("1 of 1 values of 1 devices were read; 1 are not delivered", program.output)
             readings = Readings({(1, "Voltage (L-N)")})
             self.configure(documented(self.port), self.api(readings))

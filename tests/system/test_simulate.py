@@ -65,7 +65,7 @@ class SimulateTests(TestCase):
             program.output.splitlines(),
             [
                 f"lumina: listen.modbus: cannot listen on tcp:{self.port}:interface=127.0.0.1: "
-                "Address already in use"
+                "Address already in use; another program listens there, which `ss -ltnp` names"
             ],
         )
 
