@@ -89,7 +89,10 @@ def cases() -> Iterator[Case]:
     yield from _multiple_writes()
     yield from _masks_and_exchanges()
     yield from _status()
-    yield from _files_and_queues()
+    yield from _events()
+    yield from _files_read()
+    yield from _files_written()
+    yield from _queues()
     yield from _identification()
     yield from _unknown()
 
@@ -154,6 +157,8 @@ def _multiple_writes() -> Iterator[Case]:
     yield Case("past the end is 02", write_bits(LAST, 2, b"\x03"), "8F 02")
     yield Case("... and writes nothing", read(1, LAST, 1), "01 01 00", (write_bits(LAST, 2, b"\x03"),))
     yield Case("past 65535 is 02", write_bits(0xFFFF, 2, b"\x03"), "8F 02")
+    yield Case("1968 are not too many: 02 here", write_bits(0, 1968, bytes(246)), "8F 02")
+    yield Case("... nor are 100", write_bits(0, 100, b"\xff" * 12 + b"\x0f"), "0F 0000 0064")
     good = write_registers(1, (10, 0x102))
     yield Case("APS 6.12: address and quantity are confirmed", good, "10 0001 0002")
     yield Case("... and both are there", read(3, 1, 2), "03 04 000A 0102", (good,))
@@ -166,6 +171,8 @@ def _multiple_writes() -> Iterator[Case]:
     yield Case("past the end is 02", write_registers(LAST, (1, 2)), "90 02")
     yield Case("... and writes nothing", read(3, LAST, 1), "03 02 0063", (write_registers(LAST, (1, 2)),))
     yield Case("past 65535 is 02", write_registers(0xFFFF, (1, 2)), "90 02")
+    yield Case("123 are not too many: 02 here", write_registers(0, (1,) * 123), "90 02")
+    yield Case("... nor are 100", write_registers(0, (1,) * 100), "10 0000 0064")
 
 
 def _masks_and_exchanges() -> Iterator[Case]:
@@ -182,6 +189,9 @@ def _masks_and_exchanges() -> Iterator[Case]:
         yield Case(f"reading {count} is 03", read_write(3, count, 14, (1,)), "97 03")
     yield Case("writing none is 03", read_write(3, 6, 14, ()), "97 03")
     yield Case("writing 122 is 03", _pdu(0x17, "0003 0006 000E 007A F4", b"\0" * 242), "97 03")
+    yield Case("writing 121 is not too many: 02 here", read_write(3, 1, 0, (1,) * 121), "97 02")
+    yield Case("... nor is reading 125", read_write(0, 125, 14, (1,)), "97 02")
+    yield Case("... nor are 100", read_write(99, 1, 0, (7,) * 100), "17 02 0007")
     yield Case("a byte count that does not fit is 03", _pdu(0x17, "0003 0006 000E 0002 02 00FF"), "97 03")
     yield Case("... before addresses", _pdu(0x17, "FFFF 0006 FFFF 0002 02 00FF"), "97 03")
     for bad in (read_write(LAST, 2, 14, (7,)), read_write(3, 1, LAST, (7, 7))):
@@ -223,36 +233,80 @@ def _status() -> Iterator[Case]:
     yield Case("... 0D: exceptions", _pdu(8, "000D 0000"), "08 000D 0001", messages)
     yield Case("... 0E: addressed, this one too", _pdu(8, "000E 0000"), "08 000E 0003", (restart, good, good))
     yield Case("... 10 clears", _pdu(8, "000D 0000"), "08 000D 0000", (broken, _pdu(8, "000A 0000")))
+
+
+def _events() -> Iterator[Case]:
+    restart, broken, good = _pdu(8, "0001 0000"), read(3, 0, 0), read(3, 0, 1)
     yield Case("APS 6.9: status and events", _pdu(11), "0B 0000 ????")
     yield Case("... each success counts", _pdu(11), "0B 0000 0002", (restart, good, good))
     yield Case("... an exception does not", _pdu(11), "0B 0000 0001", (restart, good, broken))
     yield Case("... nor does asking for it", _pdu(11), "0B 0000 0001", (restart, good, _pdu(11), _pdu(11)))
     yield Case("a byte too many is 03", _pdu(11, 0), "8B 03")
+    fresh = _pdu(8, "0001 FF00")
+    yield Case("APS 6.10: status, events, messages, the log", _pdu(12), "0C 07 0000 0000 0001 00", (fresh,))
+    yield Case(
+        "... newest first: exception sent, received, sent, received, restarted",
+        _pdu(12),
+        "0C 0B 0000 0001 0003 41 80 40 80 00",
+        (fresh, good, broken),
+    )
+    yield Case(
+        "... 64 at most",
+        _pdu(12),
+        "0C 46 0000 0028 0029" + " 40 80" * 32,
+        (fresh, *(good for _ in range(40))),
+    )
+    yield Case("APS 6.13: the id, running, and more", _pdu(17), "11 08 01 FF" + b"lumina".hex())
     yield Case("a byte too many is 03", _pdu(12, 0), "8C 03")
     yield Case("a byte too many is 03", _pdu(17, 0), "91 03")
 
 
-def _files_and_queues() -> Iterator[Case]:
-    write = _pdu(0x15, "0D 06 0004 0007 0003 06AF 04BE 100D")
-    yield Case("APS 6.15: the request is echoed", write, "15 0D 06 0004 0007 0003 06AF 04BE 100D")
-    yield Case(
-        "APS 6.14: groups in their order",
-        _pdu(0x14, "0E 06 0004 0007 0002 06 0004 0009 0001"),
-        "14 0A 05 06 06AF 04BE 03 06 100D",
-        (write,),
-    )
+#: A record of a file that holds three.
+RECORDS = _pdu(0x15, "0D 06 0004 0007 0003 06AF 04BE 100D")
+
+#: The last record of the file, and what it holds at first.
+LAST_RECORD, EMPTY = _pdu(0x14, "07 06 0004 0063 0001"), "14 04 03 06 0000"
+
+
+def _files_read() -> Iterator[Case]:
+    groups = _pdu(0x14, "0E 06 0004 0007 0002 06 0004 0009 0001")
+    yield Case("APS 6.14: groups in their order", groups, "14 0A 05 06 06AF 04BE 03 06 100D", (RECORDS,))
     for size in ("00", "06", "F6", "08"):
         data = b"\x06\0\x04\0\x01\0\x01" * 40
         yield Case(f"a byte count of {size} is 03", _pdu(0x14, size, data[: int(size, 16)]), "94 03")
+    most = _pdu(0x14, "F5", bytes.fromhex("06000400010001") * 35)
+    yield Case("35 groups are not too many", most, "14 8C" + " 03 06 0000" * 35)
+    long = _pdu(0x14, "0E 06 0004 0000 0064 06 0004 0000 0020")
+    yield Case("a reply beyond 253 bytes is 03", long, "94 03")
     yield Case("a reference type other than 6 is 02", _pdu(0x14, "07 05 0004 0001 0001"), "94 02")
-    yield Case("a file that is not there is 02", _pdu(0x14, "07 06 0000 0001 0001"), "94 02")
+    for file in ("0000", "0005"):
+        yield Case("a file that is not there is 02", _pdu(0x14, "07 06", file, "0001 0001"), "94 02")
     yield Case("a record beyond 9999 is 02", _pdu(0x14, "07 06 0004 2710 0001"), "94 02")
-    yield Case(
-        "a byte count that does not fit is 03", _pdu(0x15, "0C 06 0004 0007 0003 06AF 04BE 100D"), "95 03"
-    )
+    yield Case("the last record is there", LAST_RECORD, EMPTY)
+    yield Case("one past the end is 02", _pdu(0x14, "07 06 0004 0063 0002"), "94 02")
+
+
+def _files_written() -> Iterator[Case]:
+    yield Case("APS 6.15: the request is echoed", RECORDS, "15 0D 06 0004 0007 0003 06AF 04BE 100D")
+    for wrong in ("0C 06 0004 0007 0003 06AF 04BE 100D", "0A 06 0004 0007 0001 06AF 06"):
+        yield Case("a byte count that does not fit is 03", _pdu(0x15, wrong), "95 03")
     yield Case("a byte count of 8 is 03", _pdu(0x15, "08 06 0004 0007 0001 06"), "95 03")
+    full = _pdu(0x15, "FB 06 0004 0000 007A", bytes(244))
+    yield Case("a byte count of FB is not too much: 02 here", full, "95 02")
     yield Case("a reference type other than 6 is 02", _pdu(0x15, "09 05 0004 0001 0001 0000"), "95 02")
     yield Case("a file of number 0 is 02", _pdu(0x15, "09 06 0000 0001 0001 0000"), "95 02")
+    past = _pdu(0x15, "0B 06 0004 0063 0002 0001 0002")
+    yield Case("one past the end is 02", past, "95 02")
+    yield Case("... and writes nothing", LAST_RECORD, EMPTY, (past,))
+    half = _pdu(0x15, "12 06 0004 0063 0001 06AF 06 0005 0000 0001 0001")
+    yield Case("one group that is not there is 02", half, "95 02")
+    yield Case("... and no other is written", LAST_RECORD, EMPTY, (half,))
+
+
+def _queues() -> Iterator[Case]:
+    yield Case("APS 6.18: byte count, number, registers", _pdu(0x18, "04DE"), "18 0006 0002 01B8 1284")
+    yield Case("a queue of more than 31 is 03", _pdu(0x18, "0010"), "98 03")
+    yield Case("a queue that is not there is 02", _pdu(0x18, "0011"), "98 02")
     yield Case("a missing byte is 03", _pdu(0x18, "04"), "98 03")
     yield Case("a byte too many is 03", _pdu(0x18, "04DE 00"), "98 03")
 
