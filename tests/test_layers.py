@@ -53,6 +53,7 @@ PLANNING = {
     "poll.cycle",
     "poll.gates",
     "poll.knowledge",
+    "poll.lasting",
     "poll.limits",
     "poll.plan",
     "poll.pulse",

@@ -201,6 +201,30 @@ class CycleTests(SynchronousTestCase):
         run(plan, device, now + BAN)
         self.assertEqual(len(device.asked), 5)
 
+    def test_registers_fall_silent_for_good(self) -> None:
+        """
+        Of registers that were read before, and have been silent for long, one in each cycle is asked, in
+        turn; when they are back all of them are read in that cycle.
+        """
+        gone = {3, 7, 8, 15}
+        plan, device = plan_of([(place, 1) for place in range(20)]), Device()
+        run(plan, device)
+        device.mute.update(gone)
+        for cycle in range(12):
+            readings = run(plan, device, 60.0 * cycle)
+        self.assertEqual(readings["at 3"].quality, "timeout")
+        asked = []
+        for cycle in range(12, 20):
+            readings = run(plan, device, 60.0 * cycle)
+            self.assertEqual(good(readings), {*range(20)} - gone)
+            self.assertEqual({readings[f"at {place}"].quality for place in gone}, {"timeout"})
+            asked += [start for start, end in device.asked if gone.intersection(range(start, end))]
+        self.assertEqual(len(asked), 8)
+        self.assertEqual(set(asked[:4]), gone)
+        self.assertIn("asked in turn with others", readings[f"at {asked[0]}"].reason)
+        device.mute.clear()
+        self.assertEqual(good(run(plan, device, 1200.0)), {*range(20)})
+
     def test_silent_gap(self) -> None:
         """
         A block with gaps that the device is silent to is split at its gaps. Each gap is tried once more by

@@ -17,6 +17,7 @@ from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
 from lumina.poll.block import Block
 from lumina.poll.costs import ALL, SOME
 from lumina.poll.knowledge import Ban
+from lumina.poll.lasting import Lasting
 from lumina.poll.plan import Agenda, Plan
 from lumina.poll.pulse import Pulse
 from lumina.poll.spans import apart
@@ -76,6 +77,7 @@ class Cycle:
         self._mute: list[_Mute] = []
         self._lost: list[_Mute] = []
         self._why: LuminaError | None = None
+        self._lasting = Lasting(self._knowledge.suspects) if self._knowledge.suspects else None
         self._careful = self._sound = False
         self._silences = self._trials = 0
 
@@ -87,6 +89,10 @@ class Cycle:
             self._divide_mute(now)
         while self._queue:
             block = self._queue.popleft()
+            if self._lasting and block in self._lasting:
+                if self._lasting.spare(block):
+                    continue
+                block = self._lasting.turn(block, self._queue)
             if not (self._careful and self._parts.untried(block, now)):
                 self.asked += 1
                 return block
@@ -158,6 +164,10 @@ class Cycle:
         for mute in lost:
             found += self._bad(mute.block.points, mute.error, at)
             self._remember(mute, now)
+        if self._lasting:
+            for block in self._lasting.spared:
+                found += [self._held(index, self._lasting.ban(block), now, at) for index in block.points]
+            self._lasting.spared.clear()
         why = error or self._why or NoReply("the device was not asked")
         for block in self._queue:
             found += self._bad(block.points, why, at)
@@ -200,6 +210,8 @@ class Cycle:
             self._pulse = Pulse(self._blocks, self._knowledge)
         self._pulse.silent(block.spans)
         self._silences += not isinstance(error, BadReply)
+        if self._lasting:
+            self._lasting.silent(block)
         if block is self._single:
             return
         if apart(block.spans) and (self.answers or not self._knowledge.whole(block.place)):
@@ -273,9 +285,8 @@ class Cycle:
         ]
 
     def _held(self, index: int, ban: Ban, now: float, at: float) -> Reading:
-        reason = (
-            f"{ban.reason}; {ban.failures} times in a row, and it is asked again in {ban.until - now:.0f} s"
-        )
+        when = f"again in {ban.until - now:.0f} s" if ban.until > now else "in turn with others"
+        reason = f"{ban.reason}; {ban.failures} times in a row, and it is asked {when}"
         return Reading(self._plan.points[index], None, at, ban.word, reason)
 
 

@@ -43,6 +43,7 @@ class Ban:
     @ivar word: of the last failure.
     @ivar reason: of the last failure.
     @ivar silent: nothing came; else it was refused.
+    @ivar failed: when it failed last, in monotonic seconds.
     """
 
     failures: int = 0
@@ -50,6 +51,12 @@ class Ban:
     word: str = ""
     reason: str = ""
     silent: bool = False
+    failed: float = 0.0
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is silent for good, as it seems: to ask costs a timeout each time."""
+        return self.silent and self.failures >= SILENCES
 
     def fail(self, now: float, confirmations: int) -> None:
         """It has failed once more; it is banned from so many failures on."""
@@ -251,7 +258,7 @@ class Knowledge:
         """
         known = self.proven(span.table, span.start, span.end)
         ban = self._spans.setdefault((span.table, span.start, span.end), Ban())
-        ban.word, ban.reason, ban.silent = word, reason, silent
+        ban.word, ban.reason, ban.silent, ban.failed = word, reason, silent, now
         if known:
             ban.failures += 1
         else:
