@@ -6,10 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.commands import (
     COMMANDS,
-    DIALECTS,
     RequestLine,
     answer_id,
-    dialect_of,
     help_lines,
     parse_command,
     parse_frame,
@@ -17,19 +15,9 @@ from lumina.commands import (
 )
 from lumina.errors import (
     BadCRC,
-    BadReply,
     BadRequest,
-    Denied,
-    ExceptionReply,
-    Expired,
     InvalidPort,
-    LuminaError,
-    NoReply,
     NotSent,
-    PortDown,
-    QueueFull,
-    ShuttingDown,
-    Suspended,
 )
 from lumina.modbus.pdu import Opaque, ReadHoldingRegisters
 from lumina.modbus.rtu import encode
@@ -180,82 +168,6 @@ class FrameTests(SynchronousTestCase):
             self.assertEqual(parse_frame(data.hex())[1], Opaque(body[1:]))
         for data in (body + b"\1", frame + b"\0\0\0"):
             self.assertIn("256", str(self.assertRaises(BadRequest, parse_frame, data.hex())))
-
-
-class DialectTests(SynchronousTestCase):
-    def test_good(self) -> None:
-        """
-        A reply in each dialect.
-        """
-        for name, line in {
-            "documented": "OK:test:010304000000013BF3",
-            "timestamped": "test:01 03 04 00 00 00 01 3B F3:1732467890.1234",
-            "bare": "test:010304000000013bf3",
-        }.items():
-            self.assertEqual(DIALECTS[name].good(ask(), REPLY, NOW), line)
-
-    def test_broadcast(self) -> None:
-        """
-        A broadcast that was sent is answered with no digits.
-        """
-        for name, line in {
-            "documented": "OK:test:",
-            "timestamped": "test::1732467890.1234",
-            "bare": "test:",
-        }.items():
-            self.assertEqual(DIALECTS[name].good(ask(), b"", NOW), line)
-
-    def test_bare_without_crc(self) -> None:
-        """
-        The 2024 client gets exactly as many bytes as it stated, when that is two less.
-        """
-        self.assertEqual(DIALECTS["bare"].good(ask(length=7), REPLY, NOW), "test:01030400000001")
-        self.assertEqual(DIALECTS["bare"].good(ask(length=8), REPLY, NOW), "test:010304000000013bf3")
-
-    def test_bad(self) -> None:
-        """
-        Each error in each dialect; the word has no colon, and the stamp is last.
-        """
-        for error, word, bare in [
-            (BadRequest("no"), "bad_request", "MISMATCH"),
-            (BadCRC("no"), "bad_crc", "MISMATCH"),
-            (InvalidPort("no"), "invalid_port", "TIMEOUT"),
-            (Denied("no"), "denied", "TIMEOUT"),
-            (QueueFull("no"), "queue_full", "TIMEOUT"),
-            (Expired("no"), "expired", "TIMEOUT"),
-            (PortDown("no"), "serial_error", "TIMEOUT"),
-            (Suspended("no"), "suspended", "TIMEOUT"),
-            (ShuttingDown("no"), "shutting_down", "TIMEOUT"),
-            (NoReply("no"), "timeout", "TIMEOUT"),
-            (BadReply("no"), "bad_reply", "MISMATCH"),
-            (ExceptionReply(3, 2), "exception_02", "MISMATCH"),
-            (LuminaError("no"), "error", "TIMEOUT"),
-        ]:
-            self.assertEqual(DIALECTS["documented"].bad("x", error, NOW), f"ERROR:x:{word}: {error}")
-            self.assertEqual(
-                DIALECTS["timestamped"].bad("x", error, NOW), f"x:ERROR:{word}:1732467890.123400"
-            )
-            self.assertEqual(DIALECTS["bare"].bad("x", error, NOW), f"x:{bare}")
-
-    def test_told_by_the_id(self) -> None:
-        """
-        The shipping client is known by its ids; everybody else gets what is documented.
-        """
-        for name in (
-            "ttyAMA3_THC_010300000002_20251124174603_aZ",
-            "ttyAMA3_write_relay_0105_20251124174603_09",
-            "usb-FTDI_FT232R-if00-port0_EC__20251124174603_xx",
-        ):
-            self.assertIs(dialect_of(name), DIALECTS["timestamped"], name)
-        for name in (
-            "test",
-            "-",
-            "THC_20251124174603_aZ",
-            "ttyAMA3_THC_010300000002_2025112417460_aZ",
-            "ttyAMA3_THC_010300000002_20251124174603_a",
-            "ttyAMA3_THC_010300000002_20251124174603_a-",
-        ):
-            self.assertIs(dialect_of(name), DIALECTS["documented"], name)
 
 
 class CommandTests(SynchronousTestCase):

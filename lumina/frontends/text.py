@@ -18,7 +18,8 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from lumina import commands
-from lumina.commands import DIALECTS, HEARTBEAT, Dialect, RequestLine
+from lumina.commands import HEARTBEAT, RequestLine
+from lumina.dialects import DIALECTS, Dialect, dialect_of
 from lumina.errors import BadRequest, Expired, LuminaError, QueueFull
 from lumina.frontends import describe
 from lumina.frontends.answers import Answers
@@ -181,7 +182,7 @@ class TextConnection(Connection, LineReceiver):
         self._put(dialect.bad(name, error, self._site.wall()), dialect.pause)
 
     def _dialect_for(self, name: str) -> Dialect:
-        return self._dialect or commands.dialect_of(name)
+        return self._dialect or dialect_of(name)
 
     def _command(self, line: str) -> None:
         try:
