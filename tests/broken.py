@@ -214,9 +214,9 @@ class ShortLinger(Units):
 class OneDebt(Units):
     """A read that was repeated is owed one reply."""
 
-    def missed(self, unit: int, request: Request, waited: float, baudrate: int, now: float) -> None:
+    def missed(self, unit: int, request: Request, waited: float, baudrate: int, now: float) -> bool:
         self._know(unit, now).owed.clear()
-        super().missed(unit, request, waited, baudrate, now)
+        return super().missed(unit, request, waited, baudrate, now)
 
 
 class Paid(Units):

@@ -61,7 +61,8 @@ PLANNING = {
     "poll.spans",
     "poll.splits",
 }
-BUS = {"bus.copies", "bus.owed", "bus.probes", "bus.schedule", "bus.turns", "bus.unit", "bus.units"}
+KNOWLEDGE = {"bus.copies", "bus.haste", "bus.owed", "bus.probes", "bus.unit", "bus.units"}
+BUS = {"bus.schedule", "bus.turns"} | KNOWLEDGE
 PURE = (
     LOW | {"ratelimit", "readings", "status", "terms", "commands", "access"} | BUS | PLANNING | DECLARATIONS
 )

@@ -17,23 +17,26 @@ class Attempt:
 
     @ivar pdu: the reply or the exception; empty for a broadcast that was sent,
         and when there is an error.
+    @ivar quiet: seconds of silence before the request.
     @ivar strays: sound frames that came in one piece with the reply, behind it.
     """
 
     exchange: Exchange
     pdu: bytes
     error: Sent | None
+    quiet: float
     strays: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
 class InHand:
-    """The exchange in hand; `due` is when its reply must have begun."""
+    """The exchange in hand, after so many seconds of silence; `due` is when its reply must have begun."""
 
     transaction: Transaction
     broadcast: bool
     baudrate: int
     stale: int
+    quiet: float
     sent: float
     ended: float
     due: float

@@ -5,6 +5,7 @@ What is learnt: how long each unit takes, whether it answers at all, which
 late replies are still owed, and whether the line gives back what is sent.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from lumina.bus.echo import Echo, one_copy
+from lumina.bus.haste import BREATH, Haste
+from lumina.bus.lessons import learn
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
 from lumina.bus.results import all_over, follow, for_asker, no_reply, only_late, verdict_of
@@ -28,11 +31,18 @@ from lumina.errors import (
     PortLost,
     Sent,
 )
+from lumina.interfaces import Priority
 from lumina.modbus.pdu import BROADCAST, EXCEPTION, ReadHoldingRegisters, Reply, Request
 from lumina.modbus.transaction import Transaction
 
 #: What settles whether a line echoes: its own bytes come back, or they do not.
 _QUESTION = ReadHoldingRegisters(0, 1)
+
+_HASTE = (
+    "{port}: unit {unit} often fails when it is asked soon after another exchange, and not after"
+    f" {BREATH:g} s: it is given that long from now on; see gap in the documentation"
+)
+_NO_HASTE = "{port}: unit {unit} does not need the longer silence any more"
 
 
 class Carrier:
@@ -53,6 +63,7 @@ class Carrier:
         self._requests = requests
         self._units = units
         self._clock = clock
+        self._hastes: defaultdict[int, Haste] = defaultdict(Haste)
         self._late: list[bytes] = []
         self._wire: Wire | None = None
 
@@ -91,10 +102,10 @@ class Carrier:
         @return: `None`: the job has ended before it was sent.
         """
         job = party[0]
-        gap = self._gap(job)
         trials = self._trials(job.request)
         result: Reply | LuminaError = PortDown("the port was lost")
         for trial in range(trials):
+            gap = self._gap(job)
             try:
                 await wire.silence(gap)
                 if not trial and self._withdrawn(job):
@@ -112,8 +123,11 @@ class Carrier:
 
     def _gap(self, job: Job) -> float:
         """Seconds of silence before it is sent."""
-        settings = self._settings
-        return max(settings.gap, self.hold, settings.unit(job.unit).gap or 0.0, job.line.gap)
+        settings, own = self._settings, self._settings.unit(job.unit).gap
+        if own is None:
+            may_try = job.request.repeatable and job.priority != Priority.HIGH
+            own = self._hastes[job.unit].silence(may_try, self._units.tried(job.unit))
+        return max(settings.gap, self.hold, own, job.line.gap)
 
     def _trials(self, request: Request) -> int:
         """How often a request may be sent."""
@@ -203,23 +217,15 @@ class Carrier:
     # Learning.
 
     def _learn(self, job: Job, request: Request, attempt: Attempt, waited: float) -> None:
-        exchange, error, now = attempt.exchange, attempt.error, self._clock.seconds()
-        units, unit, baudrate = self._units, job.unit, job.line.baudrate
+        units, unit, now = self._units, job.unit, self._clock.seconds()
         before = units.is_suspended(unit)
-        if error is None:
-            whole = job.line.duration(len(attempt.pdu) + 3)
-            delay = max(0.0, (exchange.last or now) - exchange.ended - whole)
-            units.answered(unit, request, delay, baudrate, now, attempt.pdu)
-        elif isinstance(error, NoReply):
-            units.missed(unit, request, waited, baudrate, now)
-        elif exchange.damaged:
-            units.damaged(unit, request, now, now - exchange.ended)
-        elif isinstance(error, BadReply):
-            units.unclear(unit, request, now, now - exchange.ended)
-        else:
-            units.lost(unit, request, now, now - exchange.ended)
+        sound = learn(units, unit, request, job.line, attempt, waited, now)
         follow(self._settings.name, units, self._requests, unit, before, now)
-        self.echo.learn(exchange.echoed)
+        if sound is not None and not before and self._hastes[unit].told(attempt.quiet, sound):
+            self._log.warn(
+                _HASTE if self._hastes[unit].needed else _NO_HASTE, port=self._settings.name, unit=unit
+            )
+        self.echo.learn(attempt.exchange.echoed)
 
     def _hear(self, strays: Sequence[bytes]) -> None:
         for frame in strays:

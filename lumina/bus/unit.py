@@ -204,12 +204,15 @@ class Unit:
         """It was silent to what it has never answered; the first time counts."""
         self.strange.setdefault(_key(request), since)
 
-    def presume(self) -> None:
-        """So many strange silences are one of the unit: it is missing."""
+    def presumed(self, limit: int) -> bool:
+        """Whether so many strange silences are one of the unit: then it is missing."""
+        if len(self.strange) < limit:
+            return False
         if not self.misses:
             self.silent = min(self.strange.values())
         self.misses = max(self.misses, len(self.strange))
         self.guessed = True
+        return True
 
     def suspend(self, cost: float, now: float, pause: float) -> None:
         self.suspended, self.probes = True, 0
@@ -223,6 +226,18 @@ class Unit:
         else:
             self.pause = min(2 * self.pause, longest)
             self.due = now + self.pause
+
+    def view(self, unit: int, linger: float, next_try: float | None, now: float) -> UnitView:
+        """As it is now, for others to look at."""
+        return UnitView(
+            unit=unit,
+            state="suspended" if self.suspended else "missing" if self.misses else "ok",
+            misses=self.misses,
+            since=self.silent if self.misses else None,
+            doubt=tuple(sorted(function for function, until in self.doubt(linger).items() if until > now)),
+            times=dict(self.times),
+            next_try=next_try,
+        )
 
     def silence(self, unit: int, now: float) -> str:
         return f"unit {unit} has been silent for {now - self.silent:.1f} s, {self.misses} requests in a row"

@@ -91,6 +91,16 @@ class Units:
         known = self._units.get(unit)
         return known is not None and known.suspended
 
+    def tried(self, unit: int) -> int:
+        """How often a suspended unit was tried in vain; 0: it is not suspended."""
+        known = self._units.get(unit)
+        return known.probes if known is not None and known.suspended else 0
+
+    def expects(self, unit: int, request: Request, baudrate: int) -> bool:
+        """Whether a unit that lives must be expected to answer this, at this speed."""
+        known = self._units.get(unit)
+        return known is None or known.expects(request, baudrate)
+
     def silence(self, unit: int, now: float) -> str:
         """A sentence about a unit that is missing."""
         return self._know(unit, now).silence(unit, now)
@@ -177,7 +187,7 @@ class Units:
         known.lives()
         return suspended
 
-    def missed(self, unit: int, request: Request, waited: float, baudrate: int, now: float) -> None:
+    def missed(self, unit: int, request: Request, waited: float, baudrate: int, now: float) -> bool:
         """
         Nothing came.
 
@@ -186,6 +196,7 @@ class Units:
         ones counts, nothing having come from the unit since the first of them.
 
         @param waited: from the end of the request until now.
+        @return: whether it did not do what must be expected of it.
         """
         known = self._know(unit, now)
         known.owe(request, now - waited)
@@ -198,13 +209,12 @@ class Units:
             known.guessed = False
         elif counts and not known.suspended:
             known.missed_strange(request, now - waited)
+        limit = self._habits.misses
         if known.suspended:
             self._probes.tried(known, cost, now, counts and (expected or known.guessed))
-        elif self._habits.misses and known.misses >= self._habits.misses:
+        elif limit and (known.misses >= limit or known.presumed(max(limit, STRANGE))):
             known.suspend(cost, now, min(FIRST_PAUSE, self._habits.longest_pause))
-        elif self._habits.misses and len(known.strange) >= max(self._habits.misses, STRANGE):
-            known.presume()
-            known.suspend(cost, now, min(FIRST_PAUSE, self._habits.longest_pause))
+        return counts and expected
 
     def damaged(self, unit: int, request: Request, now: float, waited: float = 0.0) -> None:
         """
@@ -269,16 +279,8 @@ class Units:
         return [self._view(unit, known, now) for unit, known in sorted(self._units.items())]
 
     def _view(self, unit: int, known: Unit, now: float) -> UnitView:
-        doubt = known.doubt(self._linger(known))
-        return UnitView(
-            unit=unit,
-            state="suspended" if known.suspended else "missing" if known.misses else "ok",
-            misses=known.misses,
-            since=known.silent if known.misses else None,
-            doubt=tuple(sorted(function for function, until in doubt.items() if until > now)),
-            times=dict(known.times),
-            next_try=self._probes.next_try(known, False) if known.suspended and not known.probing else None,
-        )
+        next_try = self._probes.next_try(known, False) if known.suspended and not known.probing else None
+        return known.view(unit, self._linger(known), next_try, now)
 
     def _know(self, unit: int, now: float) -> Unit:
         known = self._units.get(unit)

@@ -133,6 +133,7 @@ class Wire(Protocol):
             broadcast,
             self.line.baudrate,
             self._stale,
+            quiet=now - self._last,
             sent=now,
             ended=ended,
             due=ended + timeout,
@@ -258,4 +259,5 @@ class Wire(Protocol):
         self._draining = error is not None or (current.broadcast and current.last is not None)
         strays = tuple(self._strays.received(current.transaction.trailing))
         self._draining |= self._strays.begun
-        current.done.callback(Attempt(current.exchange(self._name, pdu, error), pdu, error, strays))
+        exchange = current.exchange(self._name, pdu, error)
+        current.done.callback(Attempt(exchange, pdu, error, current.quiet, strays))
