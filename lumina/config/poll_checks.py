@@ -100,20 +100,23 @@ def _of_registers(registers: Any, at: KeyPath, convention: str) -> Iterator[Find
             if name in seen:
                 yield (*at, index, "parameter"), f"'{name}' is here twice; a device has each parameter once"
             seen.add(name)
-        kind = register.get("data_type")
-        is_known = kind is None or kind in DATA_TYPES
-        sentence = _misplaced(register if is_known else {**register, "data_type": None}, convention)
-        if sentence:
-            yield (*at, index, "address"), sentence
-        elif is_known:
-            for key, said in _mismatched(register, kind or _default(register, convention)):
-                yield (*at, index, key), said
+        for key, sentence in _of_register(register, convention):
+            yield (*at, index, key), sentence
+
+
+def _of_register(register: Plain, convention: str) -> Iterator[tuple[str, str]]:
+    """Its key, and what is wrong with it: where it lies, or else what does not go with its type."""
+    kind = register.get("data_type")
+    is_known = kind is None or kind in DATA_TYPES
+    if sentence := _misplaced(register if is_known else {**register, "data_type": None}, convention):
+        yield "address", sentence
+    elif is_known:
+        yield from _mismatched(register, kind or _default(register, convention))
 
 
 def _misplaced(register: Plain, convention: str) -> str:
     """What is wrong with where a register lies; empty: nothing, or nothing that is said here."""
     kind = register.get("data_type")
-    place = None
     try:
         place = _place(register, convention)
     except ValueError as error:

@@ -13,7 +13,8 @@ def direct_writer(transport: Any) -> Callable[[bytes], object]:
     system. What the system does not take goes the usual way, in its order.
     """
     if not isinstance(transport, Connection) or transport.TLS:
-        return transport.write  # type: ignore[no-any-return]
+        usual: Callable[[bytes], object] = transport.write
+        return usual
 
     send = transport.socket.send
 

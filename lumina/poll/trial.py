@@ -53,22 +53,21 @@ class Way(NamedTuple):
 class Trial(Cycle):
     """A cycle that also keeps the bytes of each point, by its place in the plan."""
 
-    raw: dict[int, bytes]
+    def __init__(self, plan: Plan, now: float) -> None:
+        super().__init__(plan, now)
+        self._raw: dict[int, bytes] = {}
 
     def answered(
         self, block: Block, pdu: bytes, now: float, at: float, seconds: float | None = None
     ) -> list[Reading]:
-        if not hasattr(self, "raw"):
-            self.raw = {}
-        self.raw.update(block.raw(pdu))
+        self._raw.update(block.raw(pdu))
         return super().answered(block, pdu, now, at, seconds)
 
     def tried(self, readings: Sequence[Reading]) -> list[Tried]:
         """All points in the order of the plan, each as it was read."""
         found: Mapping[str, Reading] = {each.point.parameter: each for each in readings}
-        raw = getattr(self, "raw", {})
         return [
-            Tried(found[point.parameter], raw.get(place, b""))
+            Tried(found[point.parameter], self._raw.get(place, b""))
             for place, point in enumerate(self._plan.points)
             if point.parameter in found
         ]
