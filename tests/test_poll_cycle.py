@@ -225,6 +225,25 @@ class CycleTests(SynchronousTestCase):
         device.mute.clear()
         self.assertEqual(good(run(plan, device, 1200.0)), {*range(20)})
 
+    def test_failing_beside_silent_ones(self) -> None:
+        """
+        A block at which the device fails is taken apart in a cycle in which silent registers are spared, too.
+        """
+        places = [
+            *((place, 1) for place in (0, 2, *range(23, 28))),
+            (28, 2),
+            (50, 4),
+            (74, 4),
+            (98, 4),
+            (122, 4),
+        ]
+        plan, device = plan_of(places, 21.0), Device()
+        run(plan, device)
+        device.failing.add(1)
+        device.mute.update((24, 25))
+        found = [good(run(plan, device, float(cycle))) for cycle in range(12)]
+        self.assertEqual(found[1:], [{place for place, _ in places} - {24, 25}] * 11)
+
     def test_silent_gap(self) -> None:
         """
         A block with gaps that the device is silent to is split at its gaps. Each gap is tried once more by

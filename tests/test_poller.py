@@ -204,6 +204,24 @@ class OverrunTests(PollerCase):
         self.assertEqual(order[1][:2], ["2", "3"])
         self.assertEqual(order[-2], ["1", "2", "3"])
 
+    def test_no_second_timeout_before_others(self) -> None:
+        """
+        On a bus of several devices no one waits for a second timeout of a device that has not answered yet.
+        """
+        bus = FakeBus()
+        self.poller(*(self.device(bus, id, addresses=range(0, 9000, 1000)) for id in (1, 2, 3)))
+        order = []
+        while waiting := [each for each in bus.asked if not each.done.called]:
+            (each,) = waiting
+            order.append(each.terms.id)
+            if each.terms.id == "3":
+                each.reply(answer(1, each.request))
+            else:
+                each.fail(NoReply("silence"))
+        self.assertEqual(order, ["1", "2", *["3"] * 9, "1", "2", "1", "2", "1", "2"])
+        pass_time(self.clock, 0.1)
+        self.assertEqual(len(self.sink.taken), 27)
+
     def test_late_now_and_then(self) -> None:
         """
         A device that is late every other time is spoken of once, and again when it has kept ten beats.

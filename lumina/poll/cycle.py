@@ -57,6 +57,7 @@ class Cycle:
 
     @ivar asked: how many blocks were given.
     @ivar answers: how many of them the device answered, refusals included.
+    @ivar silences: how many met with silence.
     """
 
     def __init__(self, plan: Plan, now: float, agenda: Agenda | None = None) -> None:
@@ -65,7 +66,7 @@ class Cycle:
         @param agenda: what is to be asked; `None`: all points.
         """
         agenda = plan.agenda(now) if agenda is None else agenda
-        self.asked = self.answers = 0
+        self.asked = self.answers = self.silences = 0
         self._plan, self._knowledge = plan, plan.knowledge
         self._blocks, self._banned = agenda.blocks, agenda.banned
         self._queue = deque(agenda.blocks)
@@ -79,15 +80,13 @@ class Cycle:
         self._why: LuminaError | None = None
         self._lasting = Lasting(self._knowledge.suspects) if self._knowledge.suspects else None
         self._careful = self._sound = False
-        self._silences = self._trials = 0
+        self._trials = 0
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
-        if self._pulse and not self.answers and not (self._queue and self._pulse.patient(self._silences)):
+        if self._pulse and not self.answers and not (self._queue and self._pulse.patient(self.silences)):
             return self._alone(self._pulse)
-        if self._mute and not self._queue and self.answers:
-            self._divide_mute(now)
-        while self._queue:
+        while self._queue or (self._mute and self.answers and self._divide_mute(now)):
             block = self._queue.popleft()
             if self._lasting and block in self._lasting:
                 if self._lasting.spare(block):
@@ -156,9 +155,9 @@ class Cycle:
         @param error: why those that were not asked will not be; `None`: as the last that failed.
         """
         lost = self._lost + self._mute
-        if not (lost or self._banned or self._queue or self._silences):
+        if not (lost or self._banned or self._queue or self.silences):
             return []
-        if self._silences and not self.answers:
+        if self.silences and not self.answers:
             self._knowledge.silent_cycle()
         found = [self._held(index, ban, now, at) for index, ban in self._banned]
         for mute in lost:
@@ -209,7 +208,7 @@ class Cycle:
         if self._pulse is None:
             self._pulse = Pulse(self._blocks, self._knowledge)
         self._pulse.silent(block.spans)
-        self._silences += not isinstance(error, BadReply)
+        self.silences += not isinstance(error, BadReply)
         if self._lasting:
             self._lasting.silent(block)
         if block is self._single:
@@ -223,11 +222,13 @@ class Cycle:
         if not self.answers:  # what was answered the last time says most
             self._queue = deque(sorted(self._queue, key=self._doubtful))
 
-    def _divide_mute(self, now: float) -> None:
+    def _divide_mute(self, now: float) -> bool:
         """
         What met with silence, or made the device fail, may hold a register that it does not like.
 
         It is worth finding out which, unless it was asked for just so, and answered, in the last cycle.
+
+        @return: whether there is anything to ask now.
         """
         mutes, self._mute = self._mute, []
         parts: list[Block] = []
@@ -240,7 +241,8 @@ class Cycle:
                 self._lost.append(mute)
             else:
                 parts += self._divided(mute, now)
-        self._queue.extendleft(reversed(parts))
+        self._queue += parts
+        return bool(parts)
 
     def _divided(self, mute: _Mute, now: float) -> list[Block]:
         block = mute.block

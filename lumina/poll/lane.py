@@ -26,10 +26,11 @@ class Visit:
 
     @ivar terms: how its requests are to be carried.
     @ivar began: when its beat was, in monotonic seconds.
+    @ivar patience: how many seconds its deadline was away then.
     @ivar readings: what is settled by now.
     """
 
-    __slots__ = ("began", "cycle", "deadline", "done", "readings", "terms", "unit")
+    __slots__ = ("began", "cycle", "deadline", "done", "patience", "readings", "terms", "unit")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Visit:
         """
         self.unit, self.terms, self.cycle = unit, terms, cycle
         self.began, self.deadline, self.done = began, deadline, done
+        self.patience = deadline - began
         self.readings: list[Reading] = []
 
 
@@ -77,8 +79,7 @@ class Lane:
 
     def enter(self, visit: Visit) -> None:
         """One more visit; it begins as soon as the bus is free for it."""
-        self._entered += 1
-        heappush(self._visits, (visit.deadline, self._entered, visit))
+        self._line_up(visit)
         if self._block is None and self._later is None and not self._turning:
             self._turn(self._seconds())
 
@@ -96,6 +97,20 @@ class Lane:
             self._block = None
             self._waiting.cancel()
         return visits
+
+    def _line_up(self, visit: Visit) -> None:
+        self._entered += 1
+        heappush(self._visits, (visit.deadline, self._entered, visit))
+
+    def _step_back(self, visit: Visit) -> None:
+        """Nothing came from a device yet: more of its timeouts need not be what the others wait for."""
+        self._leave(visit)
+        visit.deadline += visit.patience
+        self._line_up(visit)
+
+    def _leave(self, visit: Visit) -> None:
+        self._visits = [each for each in self._visits if each[2] is not visit]
+        heapify(self._visits)
 
     def _go_on(self) -> None:
         self._later = None
@@ -126,8 +141,7 @@ class Lane:
             visit.done(visit)
         except Exception:  # a fault of ours; the bus has to be polled nevertheless
             self._log.failure("polling unit {unit}", unit=visit.unit)
-            self._visits = [each for each in self._visits if each[2] is not visit]
-            heapify(self._visits)
+            self._leave(visit)
 
     def _ask(self, visit: Visit, block: Block, now: float) -> None:
         self._visit, self._block, self._asked = visit, block, now
@@ -150,6 +164,8 @@ class Lane:
             if isinstance(result, Failure):
                 error = self._error(visit, result)
                 visit.readings += visit.cycle.failed(block, error, now, self._wall())
+                if visit.cycle.silences and not visit.cycle.answers and len(self._visits) > 1:
+                    self._step_back(visit)
             else:
                 visit.readings += self._read(visit, block, result, now)
         except Exception:  # a fault of ours; the bus has to be polled nevertheless
