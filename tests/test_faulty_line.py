@@ -50,10 +50,11 @@ class SlaveTests(SlaveTestCase):
 
     def test_refused(self) -> None:
         """
-        What a unit is made to refuse is asked of nobody.
+        What a unit is made to refuse is asked of nobody, whatever the code.
         """
-        self.misbehave(Fault(When(), Effect(exception=6)))
-        self.assertEqual((self.exchange(WRITE), self.bus.asked), (encode(1, b"\x86\x06"), []))
+        for code in (6, 0, 255):
+            self.misbehave(Fault(When(), Effect(exception=code)))
+            self.assertEqual((self.exchange(WRITE), self.bus.asked), (encode(1, bytes((0x86, code))), []))
 
     def test_malformed_request(self) -> None:
         """

@@ -179,7 +179,8 @@ class Slave(protocol.Protocol):
         if unit == BROADCAST and not request.writes:
             return
         if fate.deaf or fate.exception is not None:
-            refused = ExceptionReply(request.function, fate.exception or LuminaError.code)
+            code = LuminaError.code if fate.exception is None else fate.exception
+            refused = ExceptionReply(request.function, code)
             self._answer(refused.pdu, unit, fate, due, self._turn)
             return
         terms = replace(self._terms, id=str(next(self._numbers)))
