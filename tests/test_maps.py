@@ -197,6 +197,24 @@ class YAMLTests(MapCase):
             ],
         )
 
+    def test_bits(self) -> None:
+        """
+        Coils and discrete inputs are on or off, however that is written; they have no format.
+        """
+        made = self.bank("coils: {values: [1, false, true, 0]}\ndiscrete_inputs: {at: {1: true, 2: 0}}\n")
+        self.assertEqual(self.ask(made, pdu.ReadCoils(0, 4)), "01 01 05")
+        self.assertEqual(self.ask(made, pdu.ReadDiscreteInputs(1, 2)), "02 01 01")
+        self.assertEqual(
+            self.errors("coils: {values: [0, 7], at: {9: -1, 10: {value: 1, type: uint16}, 11: x, 12: 0.5}}"),
+            [
+                "1:21: coils.values.1: a bit is 0 or 1; got 7",
+                "1:33: coils.at.9: a bit is 0 or 1; got -1",
+                "1:37: coils.at.10: a bit is only on or off: it has no type here",
+                "1:71: coils.at.11: a bit is 0 or 1; got x",
+                "1:78: coils.at.12: a bit is 0 or 1; got 0.5",
+            ],
+        )
+
     def test_wrong_processes(self) -> None:
         """
         A process that is not one is told what it lacks, or what would do.

@@ -89,6 +89,31 @@ class Table(Settings):
         return self
 
 
+def _bit(value: Any) -> int:
+    if not isinstance(value, int) or value not in (0, 1):
+        raise ValueError(f"a bit is 0 or 1; got {value}")
+    return int(value)
+
+
+def _bit_entry(value: Any) -> Any:
+    entry = _entry(value)
+    if entry.get("value") is not None:
+        _bit(entry["value"])
+    formats = [key for key in FORMAT_KEYS if entry.get(key) is not None and entry[key] != "bit"]
+    if formats:
+        raise ValueError(f"a bit is only on or off: it has no {formats[0]} here")
+    return entry
+
+
+class Bits(Table):
+    """One of the two that are bits."""
+
+    values: Annotated[
+        tuple[Annotated[int, PlainValidator(_bit)], ...], Field(strict=False, max_length=0x10000)
+    ] = ()
+    at: dict[Address, Annotated[Entry, BeforeValidator(_bit_entry)]] = Field(default_factory=dict)
+
+
 class ServerName(Settings):
     """What function 17 tells."""
 
@@ -139,8 +164,8 @@ class Device(Settings):
 
     units: Units = "any"
     processes: dict[str, Process] = Field(default_factory=dict)
-    coils: Table = Table()
-    discrete_inputs: Table = Table()
+    coils: Bits = Bits()
+    discrete_inputs: Bits = Bits()
     holding_registers: Table = Table()
     input_registers: Table = Table()
     files: dict[Annotated[int, Field(ge=1, le=0xFFFF)], Annotated[tuple[Word, ...], Field(strict=False)]] = (
