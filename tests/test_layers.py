@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parent.parent / "lumina"
 
 LOW = {"errors", "modbus"}
-SEAMS = LOW | {"interfaces", "readings", "status", "ratelimit"}
+SEAMS = LOW | {"interfaces", "watchers", "readings", "status", "ratelimit"}
 DECLARATIONS = {"simulator.fate", "simulator.faults", "simulator.process", "simulator.moment"}
 UNDER_CONFIG = SEAMS | {"commands", "access", "plugins", "certificates", "validity"} | DECLARATIONS
 ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "status": {"readings"},
     "terms": set(),
     "interfaces": LOW | {"readings", "status", "terms"},
+    "watchers": {"interfaces"},
     "plugins": {"interfaces"},
     "config": UNDER_CONFIG,
     **dict.fromkeys(("bus", "simulator", "poll", "sinks", "testing"), SEAMS),

@@ -10,6 +10,7 @@ from lumina.errors import Denied
 from lumina.interfaces import AskAgain, Asker, Bus, Listening, Outcome, Prompt, Terms, Watcher
 from lumina.modbus.pdu import Reply, Request
 from lumina.ratelimit import RateLimit
+from lumina.watchers import tell
 
 #: Askers of which it is remembered what they may.
 _REMEMBERED = 4096
@@ -65,8 +66,6 @@ class Guard:
     has its `Outcome` all the same.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         bus: Bus,
@@ -120,11 +119,7 @@ class Guard:
         self._refusals.say(self._name, terms, sentence)
         now = self._seconds()
         outcome = Outcome(self._name, unit, request, terms, Denied.word, now, None, now)
-        for watcher in self._watchers:
-            try:
-                watcher.outcome(outcome)
-            except Exception:
-                self._log.failure("{watcher} failed on {event}", watcher=watcher, event=outcome)
+        tell(self._watchers, outcome)
         return fail(Denied(sentence))
 
 

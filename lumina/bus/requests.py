@@ -14,13 +14,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredQueue, QueueOverflow
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 
 from lumina.bus.schedule import Schedule
 from lumina.errors import Cancelled, Expired, LuminaError, NotSent
 from lumina.interfaces import Exchange, Outcome, Terms, Watcher
 from lumina.modbus.pdu import BROADCAST, Reply, Request
 from lumina.modbus.rtu import Line
+from lumina.watchers import tell
 
 _outcome = partial(tuple.__new__, Outcome)  # Outcome() takes several times as long, for each request
 
@@ -75,8 +75,6 @@ class Requests:
 
     @ivar deepest: the most that ever waited.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -211,15 +209,8 @@ class Requests:
             self.end(job, error)
 
     def publish(self, event: Outcome | Exchange) -> None:
-        """Tell the watchers; one that fails is logged, and the others are told."""
-        for watcher in self._watchers:
-            try:
-                if isinstance(event, Outcome):
-                    watcher.outcome(event)
-                else:
-                    watcher.exchange(event)
-            except Exception:
-                self._log.failure("{watcher} failed on {event}", watcher=watcher, event=event)
+        """Tell the watchers."""
+        tell(self._watchers, event)
 
     def ring(self) -> None:
         """Wake whoever waits for the bell; once is enough for any number of rings."""

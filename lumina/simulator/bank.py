@@ -10,7 +10,6 @@ from functools import partial
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.logger import Logger
 
 from lumina.errors import LuminaError, NoReply
 from lumina.interfaces import AskAgain, Listening, Outcome, Terms, Watcher
@@ -19,6 +18,7 @@ from lumina.modbus.request import ILLEGAL_ADDRESS
 from lumina.simulator.communication import Traffic
 from lumina.simulator.unit import Unit
 from lumina.status import PortStatus
+from lumina.watchers import tell
 
 _DEFAULT_TERMS = Terms()
 
@@ -40,8 +40,6 @@ class Bank:
     `NoReply`, at once. Unit 0 is a broadcast, which all obey and none
     answers, unless one unit answers to every address: then it is that one.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -146,7 +144,7 @@ class Bank:
             self._failed(unit, request, terms, now, error)
             raise
         if self._watchers:
-            self._publish(_outcome((self._name, unit, request, terms, "ok", now, now, now, None)))
+            tell(self._watchers, _outcome((self._name, unit, request, terms, "ok", now, now, now, None)))
         return body
 
     def _elsewhere(self, unit: int, request: Request, terms: Terms, now: float) -> Deferred[Reply]:
@@ -160,18 +158,11 @@ class Bank:
         for device in self.units:
             device.obey(request, now - self._began)
         if self._watchers:
-            self._publish(Outcome(self._name, unit, request, terms, "ok", now, now, now))
+            tell(self._watchers, Outcome(self._name, unit, request, terms, "ok", now, now, now))
         return succeed(Reply(request, b"", now, now))
 
     def _failed(self, unit: int, request: Request, terms: Terms, now: float, error: LuminaError) -> None:
         if self._watchers:
-            self._publish(Outcome(self._name, unit, request, terms, error.word, now, now, now))
+            tell(self._watchers, Outcome(self._name, unit, request, terms, error.word, now, now, now))
         if self._missed is not None and (isinstance(error, NoReply) or error.code == ILLEGAL_ADDRESS):
             self._missed.missed(unit, request)
-
-    def _publish(self, outcome: Outcome) -> None:
-        for watcher in self._watchers:
-            try:
-                watcher.outcome(outcome)
-            except Exception:
-                self._log.failure("{watcher} failed on {outcome}", watcher=watcher, outcome=outcome)
