@@ -311,15 +311,24 @@ class StringTests(SynchronousTestCase):
         """
         self.assertEqual(Format("string", length=3).decode((0x6100, 0x7A7A, 0x7A7A)), "a")
 
+    def test_beyond_ascii(self) -> None:
+        """
+        Text is in UTF-8; where it is not, it is taken for Latin-1.
+        """
+        form = Format("string", length=2)
+        self.assertEqual(form.encode("3 °"), (0x3320, 0xC2B0))
+        self.assertEqual(form.decode((0x3320, 0xC2B0)), "3 °")
+        self.assertEqual(form.decode((0x3320, 0xB043)), "3 °C")
+
     def test_refused(self) -> None:
         """
-        Text that is too long, holds NUL, or is beyond Latin-1 is refused.
+        Text that is too long, or holds NUL, is refused.
         """
         form = Format("string", length=1)
         for value, sentence in (
-            ("abc", "value: 'abc' has 3 characters, 2 at most fit"),
-            ("a\0", "value: 'a\\x00' is not within the characters 01 to FF"),
-            ("€", "value: '€' is not within the characters 01 to FF"),
+            ("abc", "value: 'abc' takes 3 bytes, 2 at most fit"),
+            ("a\0", "value: 'a\\x00' holds NUL, which ends a string"),
+            ("€", "value: '€' takes 3 bytes, 2 at most fit"),
             (7, "value: 7 is not a string"),
         ):
             error = self.assertRaises(BadRequest, form.encode, value)
@@ -328,7 +337,7 @@ class StringTests(SynchronousTestCase):
         self.assertEqual(str(error), "value: '7' is not a number")
 
     @given(
-        st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=40),
+        st.text(st.characters(min_codepoint=1, codec="utf-8"), max_size=10),
         st.sampled_from(ORDERS),
         st.sampled_from("\0 "),
     )

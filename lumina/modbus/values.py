@@ -109,7 +109,7 @@ class Format:
         expect("registers", len(registers), self.registers)
         data = self.ordered(pack("registers", registers, BadReply))
         if self.type == "string":
-            return data.decode("latin-1").partition("\0")[0].rstrip(self.padding)
+            return _text(data.partition(b"\0")[0]).rstrip(self.padding)
         if self.type in _FLOATS:
             return self._from_float(data)
         number = self._number(data)
@@ -236,15 +236,24 @@ class Format:
         size = 2 * self.length
         if not isinstance(value, str):
             raise BadRequest(f"value: {value!r} is not a string")
-        if any(character == "\0" or character > "\xff" for character in value):
-            raise BadRequest(f"value: {value!r} is not within the characters 01 to FF")
-        if len(value) > size:
-            raise BadRequest(f"value: {value!r} has {len(value)} characters, {size} at most fit")
-        return value.ljust(size, self.padding).encode("latin-1")
+        data = value.encode("utf-8", "replace")
+        if 0 in data:
+            raise BadRequest(f"value: {value!r} holds NUL, which ends a string")
+        if len(data) > size:
+            raise BadRequest(f"value: {value!r} takes {len(data)} bytes, {size} at most fit")
+        return data.ljust(size, self.padding.encode())
 
     def _misfit(self, value: Decimal) -> BadRequest:
         lowest, highest = self.limits
         return BadRequest(f"value: {value} is not within {lowest} to {highest}")
+
+
+def _text(data: bytes) -> str:
+    """Text as it should be, in UTF-8 (ASCII is that, too); what is not that is taken for Latin-1."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _decimal(value: Value | Decimal) -> Decimal:
