@@ -4,9 +4,10 @@ What do Modbus TCP clients that behave badly cost the one that behaves well?
     python benchmarks/hostile_modbus.py [--seconds 5]
 
 One client reads ten registers of a simulated unit, a hundred times a second,
-alone and then beside each kind of bad company. What counts is the ratio of the
-slowest percentile of its answers to what that is when it is alone; it is so
-before each run in company, since other programs of the machine count too.
+alone, then beside each kind of bad company, and then while that company is at a
+second server. What counts is the slowest percentile of its answers over what that is
+when it is alone, by turns, since other programs of the machine count too; and over what it is when
+the company is elsewhere, since its own work takes time of the processors, whomever it is meant for.
 """
 
 import argparse
@@ -111,16 +112,33 @@ async def waits(port: int, seconds: float) -> list[float]:
     return found
 
 
-def measure(seconds: float, company: Company) -> list[float]:
-    """One run, with a fresh server; the company is a process of its own."""
-    with serving("lumina", RULES) as (port, _):
-        others = python(HERE / "hostile_modbus.py", "--company", company.__name__, "--port", port)
+def measure(seconds: float, company: Company, apart: bool = False) -> list[float]:
+    """
+    One run, with fresh servers; the company is a process of its own.
+
+    @param apart: whether it is at a server of its own.
+    """
+    with serving("lumina", RULES) as (port, _), serving("lumina", RULES) as (elsewhere, _):
+        where = elsewhere if apart else port
+        others = python(HERE / "hostile_modbus.py", "--company", company.__name__, "--port", where)
         try:
             asyncio.run(asyncio.sleep(2))
             return asyncio.run(waits(port, seconds))
         finally:
             others.kill()
             others.wait()
+
+
+def row(name: str, company: Company, seconds: float, runs: int) -> str:
+    """What one kind of company costs: the medians of some runs, by turns."""
+    ways = ((nobody, False), (company, False), (company, True))
+    turns = [[measure(seconds, *way) for way in ways] for _ in range(runs)]
+    alone, beside, apart = (
+        statistics.median(percentile(found, 0.99) for found in same) for same in zip(*turns, strict=True)
+    )
+    middle = statistics.median(statistics.median(found) for _, found, _ in turns)
+    figures = (middle, beside, alone, apart, beside / alone, beside / apart)
+    return f"| {' | '.join([name, *(f'{figure:.2f}' for figure in figures)])} |"
 
 
 def main() -> None:
@@ -135,21 +153,9 @@ def main() -> None:
     if options.company:
         asyncio.run(globals()[options.company](options.port))
         return
-    table("beside", "answers", "p50 ms", "p99 ms", "p99 alone", "ratio")
+    table("beside", "p50 ms", "p99 ms", "p99 alone", "p99 apart", "of alone", "of apart")
     for name, company in COMPANIES.items():
-        alone = percentile(measure(options.seconds, nobody), 0.99)
-        found = measure(options.seconds, company)
-        slowest = percentile(found, 0.99)
-        middle = statistics.median(found)
-        cells = (
-            name,
-            len(found),
-            f"{middle:.2f}",
-            f"{slowest:.2f}",
-            f"{alone:.2f}",
-            f"{slowest / alone:.2f}",
-        )
-        show(f"| {' | '.join(map(str, cells))} |")
+        show(row(name, company, options.seconds, options.runs))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from twisted.internet.main import installReactor
 from twisted.logger import Logger
 
 #: Seconds to stay awake for what may come: about what it takes to be woken, there and back.
-AWAKE = 0.0001
+AWAKE = 0.00007
 
 #: How often at most to sleep at once, after staying awake was in vain.
 MOST_SLEEPS = 256
