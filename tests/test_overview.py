@@ -58,17 +58,23 @@ class OverviewTests(SynchronousTestCase):
 
     def test_simulated(self) -> None:
         """
-        A simulated unit was last seen when it last answered, if only with an exception.
+        A simulated unit was last seen when it last answered, if only with an exception; what it was asked,
+        and what came of it, is counted as if there was a wire.
         """
         self.overview.add_port(lambda: replace(STATUS, name="plant"), is_simulated=True)
-        of_plant = OUTCOME._replace(port="plant", sent=None, answered=0.0)
-        for unit, word in enumerate(("ok", "exception_02", "timeout", "denied"), 1):
+        of_plant = OUTCOME._replace(port="plant", sent=0.0, answered=0.0)
+        for unit, word in enumerate(("ok", "exception_02", "timeout"), 1):
             self.overview.outcome(of_plant._replace(unit=unit, word=word))
         self.overview.outcome(of_plant._replace(unit=0))
+        self.overview.outcome(of_plant._replace(unit=4, sent=None, word="denied"))
         self.clock.advance(3.0)
         self.assertEqual(
             {each.unit: each.seen for each in self.overview.units("plant")},
             {0: None, 1: 3.0, 2: 3.0, 3: None, 4: None},
+        )
+        traffic = self.overview.statistics("plant")[0].traffic
+        self.assertEqual(
+            (traffic.exchanges, traffic.replies, traffic.exceptions, traffic.timeouts), (4, 2, {2: 1}, 1)
         )
 
     def test_units(self) -> None:

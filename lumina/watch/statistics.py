@@ -49,13 +49,22 @@ class Tally:
         if outcome.age is not None:
             self._remembered += 1
             self._oldest = max(self._oldest, outcome.age)
-        if self._is_simulated and (word == "ok" or word.startswith(EXCEPTION_WORD)) and outcome.unit:
-            self.seen = outcome.answered  # unit 0 is nobody: none answers a broadcast
+        if self._is_simulated and outcome.sent is not None:
+            self._exchanged(outcome)
         if word in ("ok", "cancelled"):
             return
         self.error = word
         if outcome.sent is not None and outcome.request.writes and not word.startswith(EXCEPTION_WORD):
             self._unknown += 1
+
+    def _exchanged(self, outcome: Outcome) -> None:
+        """A simulated unit was asked: there is no wire, and so no exchange that tells of it."""
+        word = outcome.word
+        if not outcome.unit and word == "ok":
+            word = "sent"  # to all, and none answers
+        self._verdicts[word] += 1
+        if word == "ok" or word.startswith(EXCEPTION_WORD):
+            self.seen = outcome.answered
 
     def exchange(self, exchange: Exchange) -> None:
         verdict = exchange.verdict
