@@ -14,11 +14,13 @@ from twisted.python.failure import Failure
 
 from lumina.bus.attempt import Attempt
 from lumina.bus.carrier import Carrier
+from lumina.bus.copies import Copies
 from lumina.bus.port import Port
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
 from lumina.bus.schedule import Schedule
 from lumina.bus.turns import Queue, Turns
+from lumina.bus.unit import Unit
 from lumina.bus.units import Units
 from lumina.bus.wire import Wire
 from lumina.errors import Cancelled, Expired, LuminaError, PortDown
@@ -233,6 +235,24 @@ class Counted(Units):
     def heard(self, frame: bytes, now: float) -> bool:
         self._know(frame[0], now).copies._spoke = b"", 0.0
         return super().heard(frame, now)
+
+
+class Unprepared(Copies):
+    """Copies of replies are met unprepared, however many have come."""
+
+    __slots__ = ()
+
+    def hold(self, now: float, linger: float) -> float:
+        return 0.0
+
+
+class NothingPrepared(Units):
+    """As many units, none of which is expected to send copies."""
+
+    def _know(self, unit: int, now: float) -> Unit:
+        known = super()._know(unit, now)
+        known.copies.__class__ = Unprepared
+        return known
 
 
 class NothingOwed(Units):

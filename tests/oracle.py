@@ -32,9 +32,10 @@ class Fate:
     What becomes of one request.
 
     @ivar kind: `good`, `silent`, `late`, `crc`, `cut`, `unit`, `function`,
-        `count`, `other`, `before`, `after`, `inside`, `twice`, `pieces` or
+        `count`, `other`, `before`, `after`, `inside`, `twice`, `again`, `pieces` or
         `exception`.
-    @ivar delay: seconds from the end of the request until the answer begins.
+    @ivar delay: seconds from the end of the request until the answer begins; of
+        what comes `again`, as long after that.
     @ivar at: where in the frame it happens.
     @ivar noise: bytes that are no frame.
     """
@@ -130,6 +131,8 @@ class Units(FakeLine):
             self._later(begin, piece, good.startswith(piece) and piece != good, number if alien else None)
             begin += 0.012
             self._busy[heard.unit] = begin
+        if fate.kind == "again":
+            self._later(begin + fate.delay, good)
 
     def _reply(self, heard: Heard, number: int, fate: Fate) -> bytes:
         request = pdu.parse(heard.frame[1:-2])

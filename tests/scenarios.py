@@ -223,6 +223,16 @@ COPIES = st.builds(
     retries=st.integers(1, 2),
 )
 
+# A unit all of whose replies come again, after a while. The first time nobody could tell.
+patiently = st.builds(Ask, st.sampled_from("ab"), st.just(1), reads, st.integers(0, 2))
+AGAIN = st.builds(
+    Scenario,
+    st.lists(st.one_of(patiently, patiently, waits), min_size=3, max_size=12).map(
+        lambda steps: [Ask("a", 1, "holding"), Event("wait", 2.5), *steps]
+    ),
+    st.sampled_from([0.02, 0.05, 0.2]).map(lambda delay: 40 * [Fate("again", delay)]),
+)
+
 # What nobody wants any more.
 fleeting = st.builds(
     Ask,

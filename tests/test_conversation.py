@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.conversation import Conversation, Scenario
 from tests.scenarios import (
+    AGAIN,
     ANY,
     BROKEN,
     COPIES,
@@ -75,6 +76,15 @@ class ConversationTests(SynchronousTestCase):
     def test_copies(self, scenario: Scenario) -> None:
         """
         A late reply that comes twice is not counted as the replies to two requests.
+        """
+        Conversation(scenario).run()
+
+    @thoroughly
+    @given(AGAIN)
+    def test_again(self, scenario: Scenario) -> None:
+        """
+        The replies of a unit that is known to send all of them once more, some
+        time after, answer nobody else.
         """
         Conversation(scenario).run()
 

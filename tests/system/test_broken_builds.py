@@ -20,6 +20,7 @@ from tests import broken, test_field_faults
 from tests.broken import rebuilt, text_rebuilt
 from tests.conversation import Conversation, Scenario, Wrong
 from tests.scenarios import (
+    AGAIN,
     ANY,
     BROKEN,
     COPIES,
@@ -65,6 +66,7 @@ SENT = "and sent all the same"
 LOST = "never served again"
 
 TROUBLES = (
+    AGAIN,
     ANY,
     BROKEN,
     COPIES,
@@ -96,6 +98,7 @@ ROWS = {
     "each attempt is owed a reply": Row((broken.OneDebt,), LATE, FALSE),
     "a lost port leaves doubt": Row((broken.NothingOwed,), REPLUGGED, FALSE),
     "a copy ends no doubt": Row((broken.Counted,), COPIES, FALSE),
+    "copies are looked out for": Row((broken.NothingPrepared,), AGAIN, FALSE),
     "only a sound reply ends doubt": Row((broken.Paid,), LATE, FALSE),
     "writes are not repeated": Row((broken.RepeatedWrites,), WRITES, "a write was sent twice"),
     "withdrawn while its gap passes": Row((broken.Withdrawn,), REGRET, SENT),
