@@ -5,7 +5,6 @@ What is learnt: how long each unit takes, whether it answers at all, which
 late replies are still owed, and whether the line gives back what is sent.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +13,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from lumina.bus.echo import Echo, one_copy
-from lumina.bus.haste import BREATH, Haste
 from lumina.bus.lessons import learn
+from lumina.bus.pauses import Pauses
 from lumina.bus.recent import Recent
 from lumina.bus.requests import Job, Requests
 from lumina.bus.results import all_over, follow, for_asker, no_reply, only_late, verdict_of
@@ -31,18 +30,11 @@ from lumina.errors import (
     PortLost,
     Sent,
 )
-from lumina.interfaces import Priority
 from lumina.modbus.pdu import BROADCAST, EXCEPTION, ReadHoldingRegisters, Reply, Request
 from lumina.modbus.transaction import Transaction
 
 #: What settles whether a line echoes: its own bytes come back, or they do not.
 _QUESTION = ReadHoldingRegisters(0, 1)
-
-_HASTE = (
-    "{port}: unit {unit} often fails when it is asked soon after another exchange, and not after"
-    f" {BREATH:g} s: it is given that long from now on; see gap in the documentation"
-)
-_NO_HASTE = "{port}: unit {unit} does not need the longer silence any more"
 
 
 class Carrier:
@@ -50,20 +42,19 @@ class Carrier:
     The way of the requests of one port to their units, and back.
 
     @ivar echo: what is known of the echo of the line.
-    @ivar hold: seconds of silence that the unit asked last needs.
+    @ivar pauses: how long the line is silent before what is sent.
     """
 
     _log = Logger()
 
     def __init__(self, settings: PortSettings, requests: Requests, units: Units, clock: Any) -> None:
         self.echo = Echo(settings.name, settings.echo)
-        self.hold = 0.0
+        self.pauses = Pauses(settings, units, clock)
         self.recent = Recent(settings.max_age)
         self._settings = settings
         self._requests = requests
         self._units = units
         self._clock = clock
-        self._hastes: defaultdict[int, Haste] = defaultdict(Haste)
         self._late: list[bytes] = []
         self._wire: Wire | None = None
 
@@ -105,7 +96,7 @@ class Carrier:
         trials = self._trials(job.request)
         result: Reply | LuminaError = PortDown("the port was lost")
         for trial in range(trials):
-            gap = self._gap(job)
+            gap = self.pauses.before(job)
             try:
                 await wire.silence(gap)
                 if not trial and self._withdrawn(job):
@@ -120,14 +111,6 @@ class Carrier:
             if not isinstance(result, Sent) or isinstance(result, PortLost) or all_over(party):
                 break
         return result
-
-    def _gap(self, job: Job) -> float:
-        """Seconds of silence before it is sent."""
-        settings, own = self._settings, self._settings.unit(job.unit).gap
-        if own is None:
-            may_try = job.request.repeatable and job.priority != Priority.HIGH
-            own = self._hastes[job.unit].silence(may_try, self._units.tried(job.unit))
-        return max(settings.gap, self.hold, own, job.line.gap)
 
     def _trials(self, request: Request) -> int:
         """How often a request may be sent."""
@@ -154,7 +137,7 @@ class Carrier:
         for call in leaving:
             if call.active():
                 call.cancel()
-        self.hold = self._settings.unit(job.unit).turnaround or 0.0
+        self.pauses.asked(job.unit)
         attempt = self._judged(attempt, len(party))
         doubtful = self.echo.known is None and not broadcast and attempt.error is None and one_copy(attempt)
         if not doubtful:
@@ -205,13 +188,7 @@ class Carrier:
         if not late:
             self.echo.heard(frame)
         if not before and (hold := self._units.hold(unit, now)):
-            self._log.warn(
-                "{port}: unit {unit} sends replies too many, twice or later than the linger; after each reply"
-                " requests of its function wait {hold:.2g} s or longer",
-                port=self._settings.name,
-                unit=unit,
-                hold=hold,
-            )
+            self.pauses.copied(unit, hold)
         return late
 
     # Learning.
@@ -221,10 +198,8 @@ class Carrier:
         before = units.is_suspended(unit)
         sound = learn(units, unit, request, job.line, attempt, waited, now)
         follow(self._settings.name, units, self._requests, unit, before, now)
-        if sound is not None and not before and self._hastes[unit].told(attempt.quiet, sound):
-            self._log.warn(
-                _HASTE if self._hastes[unit].needed else _NO_HASTE, port=self._settings.name, unit=unit
-            )
+        if sound is not None and (sound or not before):
+            self.pauses.told(unit, attempt.quiet, sound)
         self.echo.learn(attempt.exchange.echoed)
 
     def _hear(self, strays: Sequence[bytes]) -> None:
@@ -267,7 +242,7 @@ class Carrier:
         @return: the question, not published yet; `None`: the port was lost.
         """
         try:
-            await wire.silence(max(self._settings.slack, self._gap(job)))
+            await wire.silence(max(self._settings.slack, self.pauses.before(job)))
         except PortDown:
             return None
         began = self._clock.seconds()

@@ -155,7 +155,7 @@ class Port(Link):
                 await self._requests.bell()
                 continue
             try:
-                await wire.silence(max(self._settings.gap, self._carrier.hold))
+                await wire.silence(self._carrier.pauses.least)
             except PortDown as error:
                 if up:
                     self._jammed(error)
