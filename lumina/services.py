@@ -17,6 +17,7 @@ from twisted.python.filepath import UnlistableError
 from zope.interface import implementer
 
 from lumina.errors import StartRefused
+from lumina.sockets import keep_alive, tcp_socket
 
 #: Seconds that clients get to read their last answers when lumina stops.
 FAREWELL = 2.0
@@ -24,7 +25,7 @@ FAREWELL = 2.0
 #: Clients that connect at the same moment, as all do after a restart.
 _BACKLOG = 1024
 
-#: Keepalive: a peer that has vanished is noticed within a minute.
+#: A peer that has vanished is noticed within a minute.
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: 30,
     socket.TCP_KEEPINTVL: 10,
@@ -131,12 +132,9 @@ class Listener(Service):
 
     def _opened(self, listening: IListeningPort) -> None:
         self._listening = listening
-        handle = getattr(listening, "socket", None)
-        if isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6):
-            # Connections inherit these when they are accepted.
-            handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in _KEEPALIVE.items():
-                handle.setsockopt(socket.IPPROTO_TCP, option, value)
+        handle = tcp_socket(listening)
+        if handle is not None:
+            keep_alive(handle, _KEEPALIVE)  # connections inherit it when they are accepted
             handle.listen(_BACKLOG)
         self._log.info("{name}: listening on {address}", name=self._name, address=self._address)
 

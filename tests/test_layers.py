@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parent.parent / "lumina"
 
 LOW = {"errors", "modbus"}
-SEAMS = LOW | {"interfaces", "watchers", "readings", "status", "ratelimit"}
+SEAMS = LOW | {"interfaces", "watchers", "sockets", "readings", "status", "ratelimit"}
 DECLARATIONS = {"simulator.fate", "simulator.faults", "simulator.process", "simulator.moment"}
 UNDER_CONFIG = SEAMS | {"commands", "access", "plugins", "certificates", "validity"} | DECLARATIONS
 ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "watch": SEAMS | {"validity"},
     "frontends": SEAMS | {"commands", "dialects", "access"},
     "client": LOW | {"readings", "commands"},
-    "services": {"errors"},
+    "services": {"errors", "sockets"},
+    "sockets": set(),
     "signals": set(),
     "ratelimit": set(),
     "certificates": set(),

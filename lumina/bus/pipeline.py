@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 
 from lumina.bus.alarm import Alarm
@@ -24,6 +23,7 @@ from lumina.bus.flight import Flight, Strays
 from lumina.bus.sockets import tune
 from lumina.errors import BadReply, NoReply, PortLost, Sent
 from lumina.modbus import mbap
+from lumina.sockets import direct_writer
 
 #: After so many silences in a row with nothing under way the connection is not trusted any more.
 SILENCES = 3
@@ -80,7 +80,6 @@ class Pipeline(Protocol):
         self._silences = 0
         self._silent_since = 0.0
         self._reason = ""
-        self._direct: Callable[[bytes], int] | None = None
 
     @property
     def mute(self) -> bool:
@@ -88,10 +87,8 @@ class Pipeline(Protocol):
         return self._silences >= SILENCES
 
     def connectionMade(self) -> None:
-        transport: Any = self.transport
-        if isinstance(transport, Connection) and not transport.TLS:
-            self._direct = transport.socket.send
-        tune(transport)
+        self._write = direct_writer(self.transport)
+        tune(self.transport)
 
     def send(self, flight: Flight) -> None:
         """Send a request now, and look for its reply."""
@@ -225,23 +222,6 @@ class Pipeline(Protocol):
             self.last_id = self.last_id % _LAST_ID + 1
             if self.last_id not in self.flights and self.last_id not in self._abandoned:
                 return self.last_id
-
-    def _write(self, data: bytes) -> None:
-        """
-        Hand bytes to the system at once if it takes them: the reactor's own way
-        costs two more system calls and a turn.
-        """
-        if self._direct is not None:
-            try:
-                count = self._direct(data)
-            except OSError:
-                count = 0  # the reactor finds out whether the system is busy, or the connection lost
-            if count == len(data):
-                return
-            self._direct = None  # from now on there may be bytes that wait
-            data = data[count:]
-        assert self.transport is not None
-        self.transport.write(data)
 
     # What does not come.
 

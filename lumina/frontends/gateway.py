@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 from lumina.errors import ExceptionReply, LuminaError, NoReply, QueueFull
 from lumina.frontends.askers import asker_of
 from lumina.frontends.connection import ConnectionFactory, MakeAsker
-from lumina.frontends.direct import direct_writer
 from lumina.frontends.faulty import FaultySender
 from lumina.frontends.framings import Frame
 from lumina.frontends.listening import listening
@@ -28,6 +27,7 @@ from lumina.frontends.underway import Slot, UnderWay
 from lumina.interfaces import Bus, Priority, Site, Terms
 from lumina.modbus import pdu
 from lumina.modbus.pdu import BROADCAST, Reply, Request
+from lumina.sockets import direct_writer
 
 #: Before a client has sent anything.
 _NOT_YET = Terms()

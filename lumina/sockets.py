@@ -1,9 +1,28 @@
-"""Writing without a detour through the reactor."""
+"""TCP connections as lumina needs them: peers that vanish are noticed, and small messages leave at once."""
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.tcp import Connection
+
+
+def tcp_socket(transport: object) -> socket.socket | None:
+    """What a transport, or a port that is listened on, has of the system; `None`: it is not TCP."""
+    handle = getattr(transport, "socket", None)
+    is_tcp = isinstance(handle, socket.socket) and handle.family in (socket.AF_INET, socket.AF_INET6)
+    return handle if is_tcp else None
+
+
+def keep_alive(handle: socket.socket, options: Mapping[int, int]) -> None:
+    """
+    Look now and then whether a silent peer is still there.
+
+    @param options: of TCP, with their values: when, how often, and for how long.
+    """
+    handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in options.items():
+        handle.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def direct_writer(transport: Any) -> Callable[[bytes], object]:
