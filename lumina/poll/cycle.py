@@ -184,7 +184,7 @@ class Cycle:
             if block.spans == (span,):
                 self._queue.remove(block)
                 return block
-        self._single = self._plan.block((span,))
+        self._single = self._plan.same((span,))
         return self._single
 
     def _refused(self, block: Block, error: LuminaError, now: float, at: float) -> list[Reading]:

@@ -5,7 +5,7 @@ Nothing is held against a register for ever, and nothing against one that ever
 answered, but that it is asked alone while it refuses. Pure: the time is passed in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -122,7 +122,7 @@ class Knowledge:
         self._gaps: dict[Gap, Ban] = {}
         self._spans: dict[Place, Ban] = {}
         self._misses: dict[Place, int] = {}
-        self._turns: dict[Place, int] = {}
+        self._alone: dict[Place, None] = {}
         self.silent_cycles = 0
         self._lengths = {True: Length(), False: Length()}
 
@@ -138,16 +138,18 @@ class Knowledge:
     def lives(self) -> None:
         """Something came from the device."""
         self.silent_cycles = 0
-        if self._turns:
-            self._turns.clear()
+        if self._alone:
+            self._alone.clear()
 
     def silent_alone(self, place: Place) -> None:
         """Nothing came when a single value was asked for."""
-        self._turns[place] = max(self._turns.values(), default=0) + 1
+        self._alone.pop(place, None)
+        self._alone[place] = None
 
-    def turn(self, place: Place) -> int:
-        """When a single value met with silence last, since anything came at all; 0: not yet."""
-        return self._turns.get(place, 0)
+    @property
+    def alone(self) -> Collection[Place]:
+        """Single values that have met with silence since anything came at all, the latest last."""
+        return self._alone.keys()
 
     @property
     def barriers(self) -> bool:

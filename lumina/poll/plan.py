@@ -146,6 +146,16 @@ class Plan:
         """One request for these spans, which are neighbours."""
         return Block(several, self.points, self._decoders)
 
+    def same(self, several: Sequence[Span]) -> Block:
+        """One request for these spans, which are neighbours; the same one as the last time."""
+        place = several[0].table, several[0].start, several[-1].end
+        block = self._blocks.get(place)
+        if block is None or block.spans != tuple(several):
+            if len(self._blocks) > len(self.points):
+                self._blocks.clear()
+            block = self._blocks[place] = self.block(several)
+        return block
+
     def _make(self, now: float, dues: tuple[Due, ...]) -> Generator[None, None, _Made]:
         version, until, ratio = self.knowledge.version, self.knowledge.next_change(now), self.costs.ratio
         before = self._made.get(dues)
@@ -161,7 +171,7 @@ class Plan:
         found += [[span] for span in alone]
         blocks: list[Block] = []
         for each in found:
-            blocks.append(self._kept(each))
+            blocks.append(self.same(each))
             yield
         return _Made(self._shared(blocks, banned, dues), wanted, version, ratio, until)
 
@@ -173,16 +183,6 @@ class Plan:
         if self._plain:
             return [span for span in self._all if span.members[0] in wanted]
         return spans(self.points, wanted, self._snapshots)
-
-    def _kept(self, several: Sequence[Span]) -> Block:
-        """One request for these spans; the same one as the last time."""
-        place = several[0].table, several[0].start, several[-1].end
-        block = self._blocks.get(place)
-        if block is None or block.spans != tuple(several):
-            if len(self._blocks) > len(self.points):
-                self._blocks.clear()
-            block = self._blocks[place] = self.block(several)
-        return block
 
     def _wanted(self, dues: tuple[Due, ...]) -> Collection[int]:
         if None in dues:

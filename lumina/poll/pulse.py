@@ -30,8 +30,7 @@ class Pulse:
 
     def __init__(self, blocks: Iterable[Block], knowledge: Knowledge) -> None:
         """@param blocks: all that the plan has for the cycle."""
-        self._spans = list(_singles(span for block in blocks for span in block.spans))
-        self._knowledge = knowledge
+        self._blocks, self._knowledge = blocks, knowledge
         self._asked: set[Place] = set()
         silent = knowledge.silent_cycles
         self._left = SINGLES[min(silent, len(SINGLES) - 1)]
@@ -43,12 +42,17 @@ class Pulse:
 
     def next(self) -> Span | None:
         """What to ask alone; `None`: the device is taken for dead."""
-        left = [span for span in _spread(self._spans) if span[:3] not in self._asked] if self._left else []
-        if not left:
+        if not self._left:
             return None
         self._left -= 1
-        suspects, turn = self._knowledge.suspects, self._knowledge.turn
-        return min(left, key=lambda span: (turn(span[:3]), span[:3] in suspects))
+        alone, suspects = self._knowledge.alone, self._knowledge.suspects
+        places = {span[:3]: span for span in _spread([*_singles(self._blocks)])}
+        fresh = [place for place in places if place not in alone]
+        sound = [place for place in fresh if place not in suspects] if suspects else fresh
+        for place in (*sound[:1], *fresh[:1], *alone):
+            if place in places and place not in self._asked:
+                return places[place]
+        return None
 
     def silent(self, several: Sequence[Span]) -> None:
         """These were asked, and nothing came; it matters where that was a single value."""
@@ -57,14 +61,17 @@ class Pulse:
             self._knowledge.silent_alone(several[0][:3])
 
 
-def _singles(several: Iterable[Span]) -> Iterator[Span]:
+def _singles(blocks: Iterable[Block]) -> Iterator[Span]:
     """All that can be asked alone."""
-    for span in several:
-        if span.inner:
-            yield span._replace(inner=())
-            yield from _singles(span.inner)
-        else:
-            yield span
+    for block in blocks:
+        for span in block.spans:
+            yield from _within(span) if span.inner else (span,)
+
+
+def _within(span: Span) -> Iterator[Span]:
+    yield span._replace(inner=())
+    for each in span.inner:
+        yield from _within(each)
 
 
 def _spread(several: Sequence[Span]) -> Iterator[Span]:
