@@ -52,7 +52,8 @@ class SpoolCommandTests(SynchronousTestCase):
         """
         `retry` lets dead letters wait again: some, or all.
         """
-        self.assertEqual(self.run_("retry", "-s", "3", "-s", "9"), ["api: 1 wait again"])
+        first, second = self.run_("retry", "-s", "3", "-s", "9")
+        self.assertEqual((first, second), ("api: 1 wait again", "  there is no dead letter 9"))
         self.assertEqual(self.run_("retry"), ["api: 1 wait again"])
         self.assertEqual(self.store.ledger().queued, 4)
 
@@ -66,6 +67,39 @@ class SpoolCommandTests(SynchronousTestCase):
         self.assertEqual(self.run_("purge", "--yes", "--queued", "-s", "4"), ["api: 1 removed"])
         self.assertIn("removed by an operator", self.run_("list", "--gaps")[0])
         self.assertEqual(self.store.verify(), [])
+
+    def test_set_aside(self) -> None:
+        """
+        `set-aside` makes dead letters of what waits: only of what is named.
+        """
+        self.assertIn("say which, by --seq", self.run_("set-aside", status=2)[-1])
+        self.assertIn("0 is not in the range", self.run_("set-aside", "-s", "0", status=2)[-1])
+        self.assertEqual(self.run_("set-aside", "api", "-s", "4"), ["api: 1 set aside"])
+        self.assertIn("set aside by an operator", self.run_("list")[-1])
+        self.assertEqual(self.store.ledger().queued, 1)
+
+    def test_numbers_of_several(self) -> None:
+        """
+        The numbers of readings are those of one sink: where there are some sinks, one is to be named.
+        """
+        other = Store(self.directory / "other.spool", Limits(), lambda: START)
+        other.open()
+        self.addCleanup(other.abandon)
+        for command in ("retry", "purge", "set-aside"):
+            words = (command, "-s", "3", *(["--yes"] if command == "purge" else []))
+            (line,) = self.run_(*words, status=1)
+            self.assertEqual(
+                line, "Error: each sink has numbers of its own: name one of api, other beside --seq"
+            )
+        self.assertEqual(self.run_("retry", "api", "-s", "3"), ["api: 1 wait again"])
+
+    def test_many(self) -> None:
+        """
+        However many there are, each of them is removed, or waits again.
+        """
+        self.store.turn([lambda store: store.take([reading(n) for n in range(3000)])])
+        self.assertEqual(self.run_("purge", "--yes", "--queued"), ["api: 3002 removed"])
+        self.assertEqual((self.store.ledger().queued, self.store.verify()), (0, []))
 
     def test_export(self) -> None:
         """

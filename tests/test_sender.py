@@ -338,6 +338,23 @@ class BatchTests(SenderCase):
         self.courier.sent[1].answer(200)
         self.assertEqual(self.counts(), (7, 7, 0, 0))
 
+    def test_torn_by_an_operator(self) -> None:
+        """
+        A batch that is tried again and again, of which an operator sets one reading aside, is torn: the
+        others are delivered in their order, under the names that they had.
+        """
+        self.courier.answers = lambda sent: 500 if 1 in sent.values else 200
+        self.put(*(reading(n) for n in range(4)), *(reading(10 + n) for n in range(3)))
+        pass_time(self.clock, 10.0)
+        self.assertEqual(self.counts(), (7, 0, 0, 7))
+        self.beside(lambda store: store.set_aside([2]))
+        pass_time(self.clock, 30.0)
+        self.assertEqual(self.counts(), (7, 6, 1, 0))
+        self.assertEqual(
+            [each.values for each in self.courier.sent if 1 not in each.values], [[0, 2, 3, 10], [11, 12]]
+        )
+        self.assertEqual(self.courier.sent[-2].members, f"{self.spool.name}; 1,3-5")
+
     def test_same_batch_after_restart(self) -> None:
         """
         A batch that was sent keeps its members, its key and its bytes, whatever comes, and after a restart.

@@ -208,16 +208,33 @@ class SettledTests(StoreCase):
 
     def test_purged(self) -> None:
         """
-        What an operator removes becomes a gap; what was sent as a batch is not removed.
+        What an operator removes becomes a gap, all or some; a batch that loses a reading is none any more.
         """
-        self.take(*(reading(n) for n in range(4)))
+        self.take(*(reading(n) for n in range(6)))
         self.store.turn([lambda store: store.refused(1, 404, "404", 1)])
-        self.store.turn([lambda store: store.record([2, 3])])
-        self.assertEqual(self.store.turn([lambda s: s.purge("dead"), lambda s: s.purge("reading")]), [1, 1])
+        self.store.turn([lambda store: store.record([2, 3]), lambda store: store.record([4, 5])])
+        self.assertEqual(
+            self.store.turn([lambda s: s.purge("dead"), lambda s: s.purge("reading", [3, 9])]), [1, 1]
+        )
+        self.assertEqual([[each.seq for each in members] for _, members in self.store.batches()], [[4, 5]])
+        self.assertEqual(self.waiting(), [1, 5])
         self.assertEqual(
             [(each.lost, each.cause) for each in self.store.gaps()], [(2, "removed by an operator")]
         )
-        self.assertBalanced(taken=4, gap=2, queued=2)
+        self.assertBalanced(taken=6, gap=2, queued=4)
+        self.assertEqual(self.store.turn([lambda store: store.purge("reading")]), [4])
+        self.assertBalanced(taken=6, gap=6)
+
+    def test_set_aside(self) -> None:
+        """
+        What an operator sets aside is a dead letter, that can be retried.
+        """
+        self.take(*(reading(n) for n in range(3)))
+        self.store.turn([lambda store: store.record([1, 2])])
+        self.assertEqual(self.store.turn([lambda store: store.set_aside([1, 7])]), [1])
+        self.assertEqual([each.sentence for each in self.store.dead()], ["set aside by an operator"])
+        self.assertEqual(self.waiting(), [1, 2])
+        self.assertBalanced(taken=3, dead=1, queued=2)
 
     def test_batches(self) -> None:
         """

@@ -12,26 +12,28 @@ _LONG, _OFTEN = 1.0, 0.1
 
 
 class Progress:
-    """Shows how many devices are read, once that takes long; nothing, if nobody is looking."""
+    """Shows how much is done, once that takes long; nothing, if nobody is looking."""
 
-    def __init__(self, seconds: Callable[[], float], file: IO[str]) -> None:
+    def __init__(self, seconds: Callable[[], float], file: IO[str], title: str = "reading") -> None:
         """
         @param seconds: monotonic time.
         @param file: where the bar is drawn, if it is a terminal.
+        @param title: what stands before the bar.
         """
+        self._title = title
         self._seconds = seconds
         self._file = file
         self._drawn = seconds() + _LONG - _OFTEN
         self._bar: Bar | None = None
 
     def show(self, done: int, all: int) -> None:
-        """So many devices of all are read."""
+        """So much of all is done."""
         now = self._seconds()
         if not self._file.isatty() or now - self._drawn < _OFTEN:
             return
         self._drawn = now
         if self._bar is None:
-            columns = TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+            columns = TextColumn(self._title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
             self._bar = Bar(*columns, console=Console(file=self._file), auto_refresh=False, transient=True)
             self._bar.add_task("", total=all)
             self._bar.start()

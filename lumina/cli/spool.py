@@ -2,25 +2,24 @@
 
 import json
 import os
-import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lumina.assembly.sinks import state_directory
+from lumina.cli.spooled import change, opened, write
 from lumina.sinks.documents import encode, full_document, gap_document, timestamp
-from lumina.sinks.file import is_damaged
-from lumina.sinks.records import Limits, Queued
+from lumina.sinks.records import Queued
 from lumina.sinks.store import Store
 
 #: Where systemd keeps the state of a system service.
 _SERVICE = Path("/var/lib/lumina")
 _CHUNK = 500
+#: Numbers that are named at most.
+_NAMED = 20
 
 
 @click.group(short_help="Look after readings that wait to be delivered.")
@@ -41,37 +40,33 @@ def _files(directory: Path | None) -> list[Path]:
     return [directory or state_directory(os.environ)]
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[Store]:
-    store = Store(file, Limits(), time.time)
-    if not file.is_file():
-        raise click.ClickException(f"there is no spool at {file}")
-    try:
-        store.open(own=False)
-    except sqlite3.Error as error:
-        raise click.ClickException(f"{file}: {error}") from None
-    try:
-        yield store
-    except sqlite3.Error as error:
-        hint = "; it is damaged" if is_damaged(error) else ""
-        raise click.ClickException(f"{file}: {error}{hint}") from None
-    finally:
-        store.abandon()
-
-
 _Act = Callable[[Store, str], Iterable[str]]
 
 
-def _for_each(files: Sequence[Path], sink: str | None, act: _Act) -> None:
+def _for_each(files: Sequence[Path], sink: str | None, act: _Act, seqs: Sequence[int] = ()) -> None:
     """Do it with each spool, or with that of one sink, and print what it says."""
     chosen = [file for file in files if sink is None or file.name == f"{sink}.spool"]
+    known = ", ".join(file.name.removesuffix(".spool") for file in files)
     if not chosen:
-        known = ", ".join(file.name.removesuffix(".spool") for file in files)
         raise click.ClickException(f"no sink is called '{sink}'; there are: {known}")
+    if seqs and len(chosen) > 1:
+        raise click.ClickException(f"each sink has numbers of its own: name one of {known} beside --seq")
     for file in chosen:
-        with _opened(file) as store:
-            for line in act(store, file.name.removesuffix(".spool")):
-                click.echo(line)
+        with opened(file) as store:
+            write(act(store, file.name.removesuffix(".spool")))
+
+
+_numbers = click.option(
+    "--seq", "-s", type=click.IntRange(1), multiple=True, help="The number of one; may be repeated."
+)
+
+
+def _done(sentence: str, what: str, absent: Sequence[int]) -> Iterator[str]:
+    """What was done, and with what it could not be."""
+    yield sentence
+    if absent:
+        named = ", ".join(map(str, absent[:_NAMED]))
+        yield f"  there is no {what} {named}{' ...' if absent[_NAMED:] else ''}"
 
 
 @spool.command()
@@ -81,7 +76,7 @@ def status(files: Sequence[Path], sink: str | None) -> None:
     """Show what was taken, and what has become of it."""
 
     def act(store: Store, name: str) -> Iterator[str]:
-        ledger, oldest = store.ledger(), store.oldest()
+        ledger, oldest = store.look([lambda store: store.ledger(), lambda store: store.oldest()])
         waits = f", the oldest of {timestamp(oldest)}" if oldest is not None else ""
         yield f"{name}: {ledger.queued} queued{waits}"
         yield (
@@ -115,21 +110,21 @@ def list_(files: Sequence[Path], sink: str | None, what: str, limit: int) -> Non
 
 @spool.command()
 @click.argument("sink", required=False)
-@click.option("--seq", "-s", type=int, multiple=True, help="The number of one; may be repeated.")
+@_numbers
 @click.pass_obj
 def retry(files: Sequence[Path], sink: str | None, seq: Sequence[int]) -> None:
     """Let dead letters be delivered once more: all, or some by their numbers."""
 
     def act(store: Store, name: str) -> Iterator[str]:
-        (count,) = store.turn([lambda store: store.retry(set(seq) or None)])
-        yield f"{name}: {count} wait again"
+        count, absent = change(store, "dead", seq, lambda store, chunk: store.retry(chunk))
+        yield from _done(f"{name}: {count} wait again", "dead letter", absent)
 
-    _for_each(files, sink, act)
+    _for_each(files, sink, act, seq)
 
 
 @spool.command()
 @click.argument("sink", required=False)
-@click.option("--seq", "-s", type=int, multiple=True, help="The number of one; may be repeated.")
+@_numbers
 @click.option("--queued", is_flag=True, help="What waits, instead of dead letters.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.pass_obj
@@ -141,10 +136,28 @@ def purge(files: Sequence[Path], sink: str | None, seq: Sequence[int], queued: b
         click.confirm(f"Remove {f'{len(seq)} ' if seq else 'all '}{what}?", abort=True)
 
     def act(store: Store, name: str) -> Iterator[str]:
-        (count,) = store.turn([lambda store: store.purge(table, set(seq) or None)])
-        yield f"{name}: {count} removed"
+        count, absent = change(store, table, seq, lambda store, chunk: store.purge(table, chunk))
+        yield from _done(
+            f"{name}: {count} removed", "reading that waits" if queued else "dead letter", absent
+        )
 
-    _for_each(files, sink, act)
+    _for_each(files, sink, act, seq)
+
+
+@spool.command("set-aside")
+@click.argument("sink", required=False)
+@_numbers
+@click.pass_obj
+def set_aside(files: Sequence[Path], sink: str | None, seq: Sequence[int]) -> None:
+    """Make dead letters of readings that wait, so that they hold up nothing; `retry` undoes it."""
+    if not seq:
+        raise click.UsageError("say which, by --seq; `lumina spool status` names what holds up others.")
+
+    def act(store: Store, name: str) -> Iterator[str]:
+        count, absent = change(store, "reading", seq, lambda store, chunk: store.set_aside(chunk))
+        yield from _done(f"{name}: {count} set aside", "reading that waits", absent)
+
+    _for_each(files, sink, act, seq)
 
 
 @spool.command()
@@ -171,7 +184,7 @@ def verify(files: Sequence[Path], sink: str | None) -> None:
     wrong: list[str] = []
 
     def act(store: Store, name: str) -> Iterator[str]:
-        found, ledger = store.turn([lambda store: store.verify(), lambda store: store.ledger()])
+        found, ledger = store.look([lambda store: store.verify(), lambda store: store.ledger()])
         wrong.extend(found)
         yield from (f"{name}: {sentence}" for sentence in found)
         if not found:

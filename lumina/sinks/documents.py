@@ -15,6 +15,8 @@ from lumina.sinks.records import Gap
 #: The quality of a number that JSON cannot say.
 NOT_FINITE = "not_finite"
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
 Document = dict[str, bool | int | float | str | None]
 
 
@@ -75,7 +77,7 @@ def timestamp(at: float) -> str:
 
 def encode(value: Document | Sequence[Document]) -> bytes:
     """One line of JSON, in ASCII."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def lines(documents: Iterable[Document]) -> bytes:

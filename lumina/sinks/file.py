@@ -20,8 +20,9 @@ from lumina.sinks import schema
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
-#: Seconds that one process waits for the transaction of another.
-_PATIENCE = 5.0
+#: Seconds that one process waits for the transaction of another: a service, and whoever is beside it.
+_PATIENCE = 30.0
+_PATIENCE_BESIDE = 5.0
 
 #: Bytes kept aside, so that what was delivered can still be removed from a full disk.
 BALLAST = 2 << 20
@@ -129,7 +130,7 @@ class SpoolFile:
         self._db = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode={'rwc' if own else 'rw'}",
             uri=True,
-            timeout=_PATIENCE,
+            timeout=_PATIENCE if own else _PATIENCE_BESIDE,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -160,7 +161,7 @@ class SpoolFile:
                 self._check()
             run("UPDATE spool SET clean = 0")
             self.keep_ballast()
-        self.changed()
+        self._version = self._data_version()
 
     def _upgrade(self, version: int) -> int:
         """
@@ -225,6 +226,19 @@ class SpoolFile:
             raise
         return results
 
+    def look(self, questions: Sequence[Callable[[Self], Any]]) -> list[Any]:
+        """
+        Ask about one moment, while others go on changing the file.
+
+        @raise sqlite3.Error: it cannot be read.
+        """
+        self._db.execute("BEGIN")
+        try:
+            return [question(self) for question in questions]
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
     def _forget(self) -> None:
         """Know nothing but what is in the file: others have written, or a transaction came to nothing."""
 
@@ -239,9 +253,13 @@ class SpoolFile:
 
     def changed(self) -> bool:
         """Whether another process has changed the file since this was asked last."""
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
-        before, self._version = self._version, version
-        return bool(before != version)
+        before, self._version = self._version, self._data_version()
+        if before != self._version:
+            self._forget()
+        return before != self._version
+
+    def _data_version(self) -> int:
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def used(self) -> int:
         """Bytes of the file that are in use."""

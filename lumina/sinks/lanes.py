@@ -69,7 +69,7 @@ class Lanes:
         return [*{*self._parcels, *self.suspects, *self._under_way}]
 
     def drop(self, parcel: Parcel) -> None:
-        """None of its readings waits any more: it is not sent again."""
+        """Some of its readings wait no longer: it is not sent again, and what is left of it is free."""
         parcel.is_gone = True
         for parcels in (self._parcels, self.suspects):
             if parcel in parcels:

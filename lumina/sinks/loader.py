@@ -72,18 +72,19 @@ class Loader:
         self._more = True
 
     def forget_what_is_gone(self) -> None:
-        """Somebody else may have removed what is in parcels: such are not sent any more."""
+        """Somebody else may have removed some of what is in parcels: such are not sent any more."""
         parcels = self._lanes.parcels()
         seqs = [seq for parcel in parcels for seq in parcel.seqs]
         if seqs:
-            self._spool.do(lambda store: store.still(seqs)).addCallbacks(
+            self._spool.do(lambda store: store.among("reading", seqs)).addCallbacks(
                 self._known, lambda _: None, callbackArgs=(parcels,)
             )
 
     def _known(self, still: set[int], parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
-            if still.isdisjoint(parcel.seqs):
+            if not still.issuperset(parcel.seqs):
                 self._lanes.drop(parcel)
+                self.read_anew()
         self._changed()
 
     def begin_anew(self) -> None:

@@ -56,17 +56,38 @@ class Losses(Ages):
             dropped += gone
         return dropped
 
-    def purge(self, table: str, seqs: Collection[int] | None = None) -> int:
+    def purge(self, table: str, seqs: Iterable[int] | None = None) -> int:
         """
-        Remove dead letters, or what waits and is in no recorded batch; a gap remains.
+        Remove dead letters, or what waits; a gap remains, and batches that are torn are no batches any more.
 
         @param table: `dead` or `reading`.
         @param seqs: which; `None`: all.
         @return: how many.
         """
-        rows = self._db.execute(f"SELECT seq, point, at FROM {table}").fetchall()
-        chosen = [row for row in rows if row[0] not in self._reserved and (seqs is None or row[0] in seqs)]
-        return self._drop(table, chosen, PURGED)
+        one = f"SELECT seq, point, at FROM {table} WHERE seq = ?"
+        numbers = self.numbers(table) if seqs is None else seqs
+        rows = [row for seq in numbers for row in self._db.execute(one, (seq,))]
+        self._tear(row[0] for row in rows)
+        return self._drop(table, rows, PURGED)
+
+    def numbers(self, table: str) -> list[int]:
+        """The numbers of all dead letters (`dead`), or of all that waits (`reading`)."""
+        return [seq for (seq,) in self._db.execute(f"SELECT seq FROM {table} ORDER BY seq")]
+
+    def among(self, table: str, seqs: Iterable[int]) -> set[int]:
+        """Those that are there."""
+        one = f"SELECT seq FROM {table} WHERE seq = ?"
+        return {seq for each in seqs for (seq,) in self._db.execute(one, (each,))}
+
+    def _tear(self, seqs: Iterable[int]) -> None:
+        """Recorded batches lose some of their readings: what is left of them is free."""
+        gone = {*seqs} & self._reserved
+        batches = self._db.execute("SELECT id, members FROM batch").fetchall() if gone else ()
+        for number, kept in batches:
+            members = schema.members(kept)
+            if not gone.isdisjoint(members):
+                self._db.execute("DELETE FROM batch WHERE id = ?", (number,))
+                self._reserved.difference_update(members)
 
     def miss(self, lost: Iterable[tuple[int | str, float, float, int]], cause: str) -> None:
         """Record what could not be taken: device, from, to, count."""

@@ -31,7 +31,7 @@ class Parcel:
     @ivar failures: answers that the API failed.
     @ivar alone: how many of them while others were accepted.
     @ivar is_unsure: whether it may have been taken although there was no answer.
-    @ivar is_gone: whether none of its readings waits any more.
+    @ivar is_gone: whether some of its readings wait no longer.
     """
 
     members: Sequence[Queued]

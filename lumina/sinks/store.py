@@ -18,6 +18,9 @@ from lumina.sinks.records import Dead, Ledger, Queued
 #: Points that are known by their identity; there are as many as are polled.
 _KNOWN = 100_000
 
+#: What is said of a dead letter that the API has not refused.
+SET_ASIDE = "set aside by an operator"
+
 _COLUMNS = "seq, point, at, value, quality, reason"
 _RETRIED = "seq IN retried"
 
@@ -62,6 +65,18 @@ class Store(Losses):
         self._count(delivered=gone, queued=-gone)
         self.dissolve(batch, seqs)
 
+    def set_aside(self, seqs: Collection[int]) -> int:
+        """
+        An operator makes dead letters of readings that wait.
+
+        @return: how many.
+        """
+        self._tear(seqs)
+        before = self._change.get("dead", 0)
+        for seq in seqs:
+            self.refused(seq, 0, SET_ASIDE, 0)
+        return self._change.get("dead", 0) - before
+
     def refused(self, seq: int, status: int, sentence: str, attempts: int) -> None:
         """A reading was refused for good; it becomes a dead letter."""
         gone = self._db.execute(
@@ -89,15 +104,14 @@ class Store(Losses):
             self._db.execute("DELETE FROM batch WHERE id = ?", (batch,))
             self._reserved.difference_update(seqs)
 
-    def retry(self, seqs: Collection[int] | None = None) -> int:
+    def retry(self, seqs: Iterable[int] | None = None) -> int:
         """
         Let dead letters wait again, under their old numbers.
 
         @param seqs: which; `None`: all.
         @return: how many.
         """
-        rows = self._db.execute("SELECT seq FROM dead").fetchall()
-        chosen = [row for row in rows if seqs is None or row[0] in seqs]
+        chosen = [(seq,) for seq in (self.numbers("dead") if seqs is None else self.among("dead", seqs))]
         self._db.executemany(f"INSERT INTO reading SELECT {_COLUMNS} FROM dead WHERE seq = ?", chosen)
         self._db.executemany("DELETE FROM dead WHERE seq = ?", chosen)
         self._db.execute("DELETE FROM retried WHERE seq NOT IN (SELECT seq FROM reading)")
@@ -123,10 +137,6 @@ class Store(Losses):
         """Every recorded batch with those of its readings that still wait, in their order."""
         batches = self._db.execute("SELECT id, members FROM batch ORDER BY id").fetchall()
         return [(number, self._read(schema.members(kept))) for number, kept in batches]
-
-    def still(self, seqs: Sequence[int]) -> set[int]:
-        """Those that still wait."""
-        return {each.seq for each in self._read(seqs)}
 
     def dead(self, limit: int = -1) -> list[Dead]:
         """Dead letters, oldest first."""
