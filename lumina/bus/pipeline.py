@@ -13,14 +13,13 @@ from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from lumina.bus.alarm import Alarm
 from lumina.bus.flight import Flight, Strays
-from lumina.bus.sockets import tune
+from lumina.bus.sockets import parting, tune
 from lumina.errors import BadReply, NoReply, PortLost, Sent
 from lumina.modbus import mbap
 from lumina.sockets import direct_writer
@@ -152,7 +151,7 @@ class Pipeline(Protocol):
         self.gone = True
         self.interrupted = bool(self.flights)
         self._deadline.cancel()
-        gone = "" if reason.check(ConnectionDone) else reason.getErrorMessage()
+        gone = parting(reason)
         flights, self.flights = self.flights, {}
         for flight in flights.values():
             self._landed(flight, b"", PortLost("the connection was lost in mid-exchange"))

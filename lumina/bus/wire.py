@@ -12,13 +12,12 @@ from dataclasses import asdict
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from lumina.bus.alarm import Alarm, ExactAlarm
 from lumina.bus.attempt import Attempt, InHand
-from lumina.bus.sockets import tune
+from lumina.bus.sockets import parting, tune
 from lumina.errors import PortDown, PortLost, Sent
 from lumina.modbus.rtu import MAX_FRAME, Line
 from lumina.modbus.transaction import Strays, Transaction
@@ -184,7 +183,7 @@ class Wire(Protocol):
             self._finish(b"", PortLost("the port was lost in mid-exchange"))
         if self._silence is not None:
             self._end_silence().errback(PortDown("the port was lost"))
-        self.lost.callback("" if reason.check(ConnectionDone) else reason.getErrorMessage())
+        self.lost.callback(parting(reason))
 
     def _report(self, frames: list[bytes]) -> None:
         for frame in frames:
