@@ -27,7 +27,7 @@ class Probes:
         self._habits = habits
         self._units = units
         self._free = -math.inf
-        self._renewed = -math.inf
+        self._renewable = -math.inf
 
     def next_try(self, known: Unit, urgent: bool) -> float:
         """From when on a suspended unit may be tried."""
@@ -58,13 +58,15 @@ class Probes:
 
     def reconnected(self, now: float) -> None:
         """
-        Each may be tried at once, whatever the others cost, and soon again. A
-        way that is lost over and over makes no more tries than one that lasts.
+        Each may be tried at once, whatever the others cost, and soon again. That
+        is paid for, too, before it is so once more: a way that is lost over
+        and over makes no more tries than one that lasts.
         """
         dead = self._dead()
-        if not dead or now < self._renewed + self._habits.longest_pause:
+        if not dead or now < self._renewable:
             return
-        self._renewed = now
+        tries = sum(known.cost for known in dead)
+        self._renewable = now + max(self._habits.longest_pause, tries / self._habits.share)
         for known in dead:
             known.due, known.tried, known.pause = now, -math.inf, FIRST_PAUSE / 2
             known.paced = False
