@@ -86,7 +86,7 @@ class MissTests(UnitsCase):
         """
         self.miss(waited=0.9, times=50)
         self.assertEqual(self.seen().misses, 0)
-        self.units.set_timeout(7, 0.5)
+        self.habits(timeouts={7: 0.5})
         self.miss(waited=0.5, times=3)
         self.assertTrue(self.refused())
 

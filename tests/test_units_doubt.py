@@ -311,7 +311,8 @@ class ReplyTimeTests(UnitsCase):
         self.miss()
         self.assertEqual(self.units.wait(7, READ, 5.0, self.now), 1.0)
         self.assertEqual(self.units.wait(7, READ, 0.1, self.now), 0.1)
-        self.units.set_timeout(7, 2.5)
+        self.habits(timeouts={7: 2.5})
+        self.miss(waited=2.5)
         self.assertEqual(self.units.wait(7, READ, 5.0, self.now), 2.5)
 
     def test_unit_that_grew_slow(self) -> None:

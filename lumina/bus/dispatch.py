@@ -59,9 +59,6 @@ class Dispatch:
         self._settings = settings
         self._clock = clock
         self.units = Units(_habits(settings))
-        for unit, own in settings.units.items():
-            if own.timeout is not None:
-                self.units.set_timeout(unit, own.timeout)
         self._drained = drained
         schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
         self._waiting = schedule.waiting
@@ -231,5 +228,9 @@ class Dispatch:
 
 def _habits(settings: DeviceSettings) -> Habits:
     return Habits(
-        timeout=settings.timeout, misses=settings.misses, longest_pause=settings.longest_pause, slack=0.0
+        timeout=settings.timeout,
+        timeouts=settings.timeouts,
+        misses=settings.misses,
+        longest_pause=settings.longest_pause,
+        slack=0.0,
     )

@@ -54,9 +54,6 @@ class Port(Link):
         self._endpoint = endpoint
         schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
         units = Units(_habits(settings))
-        for unit, own in settings.units.items():
-            if own.timeout is not None:
-                units.set_timeout(unit, own.timeout)
         requests = Requests(settings.name, schedule, reactor, watchers, self._unsent)
         super().__init__(reactor, requests, units, "not opened yet")
         self._carrier = Carrier(settings, requests, units, reactor)
@@ -235,6 +232,7 @@ class Port(Link):
 def _habits(settings: PortSettings) -> Habits:
     return Habits(
         timeout=settings.timeout,
+        timeouts=settings.timeouts,
         misses=settings.misses,
         linger=settings.linger,
         longest_pause=settings.longest_pause,

@@ -64,6 +64,11 @@ class BusSettings:
     queue_per_client: int = 200
     units: Mapping[int, UnitSettings] = field(default_factory=dict)
 
+    @property
+    def timeouts(self) -> Mapping[int, float]:
+        """Those of units that have one of their own."""
+        return {unit: own.timeout for unit, own in self.units.items() if own.timeout is not None}
+
     def unit(self, unit: int) -> UnitSettings:
         """What differs for a unit, if anything."""
         return self.units.get(unit, _AS_THE_PORT)

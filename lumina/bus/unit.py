@@ -35,6 +35,7 @@ class Habits:
     How patient one port is with its units. Times are in seconds.
 
     @ivar timeout: until a reply begins, where a unit has no own.
+    @ivar timeouts: those of units that have one.
     @ivar misses: in a row, that suspend a unit; 0: none ever is.
     @ivar linger: how long a reply may be late; `None`: twice the slowest of
         the unit, 1 to 3 s.
@@ -44,6 +45,7 @@ class Habits:
     """
 
     timeout: float = 1.0
+    timeouts: Mapping[int, float] = field(default_factory=dict)
     misses: int = 3
     linger: float | None = None
     longest_pause: float = 10.0

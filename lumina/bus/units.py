@@ -39,16 +39,11 @@ class Units:
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
         self._units: dict[int, Unit] = {}
-        self._timeouts: dict[int, float] = {}
         self._probes = Probes(habits, self._units)
-
-    def set_timeout(self, unit: int, seconds: float) -> None:
-        """Give a unit its own timeout."""
-        self._timeouts[unit] = seconds
 
     def timeout_of(self, unit: int) -> float:
         """Seconds until its reply begins, unless a client states others."""
-        return self._timeouts.get(unit, self._habits.timeout)
+        return self._habits.timeouts.get(unit, self._habits.timeout)
 
     def suspended(
         self,
