@@ -206,7 +206,8 @@ class OverrunTests(PollerCase):
 
     def test_no_second_timeout_before_others(self) -> None:
         """
-        On a bus of several devices no one waits for a second timeout of a device that has not answered yet.
+        On a bus of several devices no one waits for a second timeout of another one, whether that is dead or
+        silent to some of what it is asked.
         """
         bus = FakeBus()
         self.poller(*(self.device(bus, id, addresses=range(0, 9000, 1000)) for id in (1, 2, 3)))
@@ -214,11 +215,13 @@ class OverrunTests(PollerCase):
         while waiting := [each for each in bus.asked if not each.done.called]:
             (each,) = waiting
             order.append(each.terms.id)
-            if each.terms.id == "3":
+            start = getattr(each.request, "address", 0)
+            if each.terms.id == "3" or (each.terms.id == "2" and start == 0):
                 each.reply(answer(1, each.request))
             else:
                 each.fail(NoReply("silence"))
-        self.assertEqual(order, ["1", "2", *["3"] * 9, "1", "2", "1", "2", "1", "2"])
+        self.assertEqual(order[:12], ["1", "2", "2", *["3"] * 9])
+        self.assertEqual(order[12:16], ["1", "2", "1", "2"])
         pass_time(self.clock, 0.1)
         self.assertEqual(len(self.sink.taken), 27)
 

@@ -103,7 +103,7 @@ class Lane:
         heappush(self._visits, (visit.deadline, self._entered, visit))
 
     def _step_back(self, visit: Visit) -> None:
-        """Nothing came from a device yet: more of its timeouts need not be what the others wait for."""
+        """Nothing came from a device: more of its timeouts need not be what the others wait for."""
         self._leave(visit)
         visit.deadline += visit.patience
         self._line_up(visit)
@@ -163,8 +163,9 @@ class Lane:
         try:
             if isinstance(result, Failure):
                 error = self._error(visit, result)
+                silences = visit.cycle.silences
                 visit.readings += visit.cycle.failed(block, error, now, self._wall())
-                if visit.cycle.silences and not visit.cycle.answers and len(self._visits) > 1:
+                if visit.cycle.silences > silences and len(self._visits) > 1:
                     self._step_back(visit)
             else:
                 visit.readings += self._read(visit, block, result, now)
