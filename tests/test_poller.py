@@ -210,7 +210,8 @@ class OverrunTests(PollerCase):
         silent to some of what it is asked.
         """
         bus = FakeBus()
-        self.poller(*(self.device(bus, id, addresses=range(0, 9000, 1000)) for id in (1, 2, 3)))
+        intervals = {1: 10.0, 2: 10.0, 3: 1800.0}
+        self.poller(*(self.device(bus, id, every, range(0, 9000, 1000)) for id, every in intervals.items()))
         order = []
         while waiting := [each for each in bus.asked if not each.done.called]:
             (each,) = waiting

@@ -26,11 +26,10 @@ class Visit:
 
     @ivar terms: how its requests are to be carried.
     @ivar began: when its beat was, in monotonic seconds.
-    @ivar patience: how many seconds its deadline was away then.
     @ivar readings: what is settled by now.
     """
 
-    __slots__ = ("began", "cycle", "deadline", "done", "patience", "readings", "terms", "unit")
+    __slots__ = ("began", "cycle", "deadline", "done", "readings", "terms", "unit")
 
     def __init__(
         self,
@@ -47,7 +46,6 @@ class Visit:
         """
         self.unit, self.terms, self.cycle = unit, terms, cycle
         self.began, self.deadline, self.done = began, deadline, done
-        self.patience = deadline - began
         self.readings: list[Reading] = []
 
 
@@ -104,8 +102,8 @@ class Lane:
 
     def _step_back(self, visit: Visit) -> None:
         """Nothing came from a device: more of its timeouts need not be what the others wait for."""
+        visit.deadline = max(deadline for deadline, _, _ in self._visits)
         self._leave(visit)
-        visit.deadline += visit.patience
         self._line_up(visit)
 
     def _leave(self, visit: Visit) -> None:
