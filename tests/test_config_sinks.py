@@ -12,6 +12,8 @@ from zope.interface.verify import verifyObject
 
 from lumina.assembly import sinks
 from lumina.assembly.parts import Parts
+from lumina.assembly.secrets import headers_of
+from lumina.assembly.state import state_directory
 from lumina.config.load import loads
 from lumina.config.sinks import Lines, PluggedSink, Post
 from lumina.errors import ConfigError, StartRefused
@@ -196,7 +198,7 @@ class AssembledTests(SynchronousTestCase):
         )
         (config,) = loads(f"{HEAD}  api: {{kind: post, url: 'https://a/', {keys}}}\n", "f").sinks.values()
         assert isinstance(config, Post)
-        _, secrets = sinks._headers(config, {"P": "hush", "O": "0ther"})
+        _, secrets = headers_of(config, {"P": "hush", "O": "0ther"})
         self.assertEqual({*secrets}, {"hush", "k3y", "0ther", "bWU6aHVzaA=="})
 
     def test_files(self) -> None:
@@ -229,4 +231,4 @@ class AssembledTests(SynchronousTestCase):
             ({"XDG_STATE_HOME": "/y", "HOME": "/z"}, "/y/lumina"),
             ({"HOME": "/z"}, "/z/.local/state/lumina"),
         ):
-            self.assertEqual(sinks.state_directory(environment), Path(expected))
+            self.assertEqual(state_directory(environment), Path(expected))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lumina.assembly.parts import Parts
-from lumina.assembly.sinks import state_directory
+from lumina.assembly.state import state_directory
 from lumina.watch.audit import KEPT_DENIED, AuditLog, RotatedFile
 
 _NAME = "audit.log"

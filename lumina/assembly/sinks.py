@@ -1,15 +1,15 @@
 """From configured sinks to where readings go."""
 
-import base64
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.application.service import IService
 
 from lumina import plugins
 from lumina.assembly.parts import Parts
+from lumina.assembly.secrets import headers_of
+from lumina.assembly.state import state_directory
 from lumina.config import sinks as config
 from lumina.errors import StartRefused
 from lumina.interfaces import Outlet, Sink
@@ -28,9 +28,6 @@ from lumina.sinks.sink import SpoolingSink
 from lumina.sinks.spool import Spool, Thread
 
 _MEGABYTE = 1 << 20
-
-#: Names of headers whose values are secret, wherever they are written.
-_SECRET = re.compile(r"auth|key|token|secret|cookie|passw", re.IGNORECASE)
 
 
 def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str, str] = os.environ) -> None:
@@ -63,17 +60,6 @@ def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str
             parts.overview.add_sink(status)
 
 
-def state_directory(environment: Mapping[str, str]) -> Path:
-    """Where lumina keeps what outlives it: `$STATE_DIRECTORY`, else where the user's programs do."""
-    named = environment.get("STATE_DIRECTORY", "").partition(":")[0]
-    if named:
-        return Path(named)
-    home = (
-        environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "~")).expanduser() / ".local/state"
-    )
-    return Path(home) / "lumina"
-
-
 def spool_file(directory: Path, sink: str) -> Path:
     """The spool of a sink."""
     return directory / f"{sink}.spool"
@@ -97,25 +83,11 @@ def _post(
 ) -> SpoolingSink:
     reactor, wall = parts.reactor, parts.wall
     client = Client(reactor, Trust(chosen.ca, chosen.certificate, chosen.key), chosen.concurrency)
-    headers, secrets = _headers(chosen, environment)
+    headers, secrets = headers_of(chosen, environment)
     posting = Posting(chosen.url, headers, secrets, chosen.timeout)
     spool = Spool(name, file, _limits(chosen.spool), wall, Thread(reactor, f"{name}-spool"), uptime())
     post = Post(posting, client.http, reactor, wall)
-    sender = Sender(
-        spool,
-        post,
-        Delivery(
-            chosen.batch,
-            chosen.concurrency,
-            chosen.pause,
-            chosen.longest_pause,
-            chosen.hold,
-            chosen.attempts,
-            chosen.refusals,
-        ),
-        full_document if chosen.bad else document,
-        reactor,
-    )
+    sender = Sender(spool, post, _delivery(chosen), full_document if chosen.bad else document, reactor)
     bands = {each: Band(band.change, band.heartbeat) for each, band in chosen.deadband.items()}
     return SpoolingSink(
         spool,
@@ -138,62 +110,17 @@ def _gaps(parts: Parts, spool: Spool, sender: Sender, post: Post | None) -> GapS
     return GapSender(spool, ToFiles(files), parts.reactor) if files else None
 
 
+def _delivery(chosen: config.Post) -> Delivery:
+    return Delivery(
+        chosen.batch,
+        chosen.concurrency,
+        chosen.pause,
+        chosen.longest_pause,
+        chosen.hold,
+        chosen.attempts,
+        chosen.refusals,
+    )
+
+
 def _limits(chosen: config.SpoolSettings) -> Limits:
     return Limits(int(chosen.size * _MEGABYTE), chosen.age, chosen.when_full == "drop_newest")
-
-
-def _headers(
-    chosen: config.Post, environment: Mapping[str, str]
-) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
-    """
-    All further headers, and what of them is secret.
-
-    @raise ValueError: secrets are not there, or cannot stand in a header; a line for each.
-    """
-    found, wrong = {}, []
-    for key, variable, file in _places(chosen):
-        try:
-            found[key] = _secret(environment, key, variable, file)
-        except ValueError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise ValueError("\n".join(wrong))
-    headers = [*chosen.headers.items()]
-    headers += [(header, found[f"headers_env.{header}"]) for header in chosen.headers_env]
-    secrets = [*found.values(), *(value for name, value in chosen.headers.items() if _SECRET.search(name))]
-    if chosen.has_token:
-        headers.append(("Authorization", f"Bearer {found['token_env']}"))
-    if chosen.user is not None:
-        pair = base64.b64encode(f"{chosen.user}:{found['password_env']}".encode()).decode()
-        headers.append(("Authorization", f"Basic {pair}"))
-        secrets.append(pair)
-    secrets += [word for secret in secrets for word in secret.split(" ")[1:] if len(word) > 3]
-    return headers, sorted(secrets, key=len, reverse=True)
-
-
-def _places(chosen: config.Post) -> Iterator[tuple[str, str | None, str | None]]:
-    """Where secrets are: what each is called, and its variable or its file."""
-    for header, variable in chosen.headers_env.items():
-        yield f"headers_env.{header}", variable, None
-    if chosen.has_token:
-        yield "token_env", chosen.token_env, chosen.token_file
-    if chosen.user is not None:
-        yield "password_env", chosen.password_env, chosen.password_file
-
-
-def _secret(environment: Mapping[str, str], key: str, variable: str | None, file: str | None) -> str:
-    """A secret, from the one place or the other; never part of an error."""
-    if variable is not None:
-        secret = environment.get(variable, "").strip()
-        where = f"{key}: the environment variable {variable}"
-    else:
-        try:
-            secret = Path(file or "").read_text("utf-8", "replace").strip()
-        except OSError as error:
-            raise ValueError(f"{file}: {error.strerror}") from error
-        where = f"{file}"
-    if not secret:
-        raise ValueError(f"{where} is not set or empty")
-    if not secret.isascii() or not secret.isprintable():
-        raise ValueError(f"{where} holds something that cannot stand in a header")
-    return secret

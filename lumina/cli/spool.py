@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lumina.assembly.sinks import state_directory
+from lumina.assembly.state import state_directory
 from lumina.cli.spooled import change, opened, write
 from lumina.sinks.documents import encode, full_document, gap_document, timestamp
 from lumina.sinks.records import Queued
