@@ -61,7 +61,7 @@ class Files:
     def state(self) -> tuple[object, ...]:
         """Changes with the files."""
         paths = (self.certificate, self.key, self.clients, self.revoked)
-        return tuple(_state(path) for path in paths if path)
+        return state(*filter(None, paths))
 
     def give(self, context: SSL.Context) -> list[str]:
         """@return: why files cannot be used, a sentence for each; empty: all are in the context."""
@@ -83,6 +83,11 @@ class Files:
         if self.revoked:
             wrong += _complaints("revoked", self.revoked, lambda path: _revoked(store, path))
         return wrong
+
+
+def state(*paths: str) -> tuple[object, ...]:
+    """Changes with files, and with those in directories."""
+    return tuple(_state(each) for path in paths for each in (path, *_within(path)))
 
 
 def pair(context: SSL.Context, certificate: Named, key: Named) -> list[str]:
@@ -163,6 +168,10 @@ def _complaints(name: str, path: str, use: Callable[[str], object]) -> list[str]
     except ValueError as error:
         return [f"{name} '{path}' cannot be used: {error}"]
     return []
+
+
+def _within(path: str) -> Sequence[str]:
+    return sorted(map(str, Path(path).glob("*.pem"))) if os.path.isdir(path) else ()
 
 
 def _state(path: str) -> object:

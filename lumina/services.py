@@ -4,6 +4,7 @@ import errno
 import gc
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService, Service
@@ -163,6 +164,42 @@ class LoggedEndpoint:
             self._reason = str(failure.value)
             self._log.warn("{name}: {reason}", name=self._name, reason=self._reason)
         return failure
+
+
+@implementer(IStreamClientEndpoint)
+class RenewedEndpoint:
+    """Another endpoint, that is made anew for the next connection when its certificates have changed."""
+
+    _log = Logger()
+
+    def __init__(
+        self, name: str, make: Callable[[], IStreamClientEndpoint], state: Callable[[], object]
+    ) -> None:
+        """
+        @param make: makes the endpoint, or raises what is wrong with the files.
+        @param state: changes with them.
+        """
+        self._name = name
+        self._make = make
+        self._current_state = state
+        self._state = state()
+        self._endpoint = make()
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        state = self._current_state()
+        if state != self._state:
+            self._state = state
+            self._renew()
+        return self._endpoint.connect(protocolFactory)
+
+    def _renew(self) -> None:
+        try:
+            self._endpoint = self._make()
+        except Exception as error:  # half written, say
+            why = sentence(error)
+            self._log.error("{name}: {why}; the certificates of before stay", name=self._name, why=why)
+        else:
+            self._log.info("{name}: new certificates, for new connections", name=self._name)
 
 
 class Farewell(Service):

@@ -14,8 +14,18 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.assembly.ports import client_endpoint
+from lumina.certificates import state
 from lumina.errors import StartRefused
-from lumina.services import FAREWELL, Farewell, GarbageCollection, InTurn, Listener, sentence
+from lumina.services import (
+    FAREWELL,
+    Farewell,
+    GarbageCollection,
+    InTurn,
+    Listener,
+    RenewedEndpoint,
+    sentence,
+)
+from tests.pki import Authority
 
 
 class Part(Service):
@@ -187,3 +197,63 @@ class GarbageCollectionTests(SynchronousTestCase):
         service.startService()
         service.stopService()
         self.assertEqual(clock.getDelayedCalls(), [])
+
+
+class RenewedEndpointTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.authority = Authority()
+        self.authority.save(self.folder, "roots")
+        self.shown, self.key = self.authority.issue("lumina").save(self.folder, "shown")
+        self.made: list[str] = []
+        self.connected = 0
+        self.endpoint = RenewedEndpoint("devices.plc", self.make, lambda: state(self.shown, str(self.folder)))
+
+    def make(self) -> Any:
+        self.made.append(pem := Path(self.shown).read_text())
+        if "END" not in pem:
+            raise ValueError("it is not whole")
+        test, number = self, len(self.made)
+
+        class Made:
+            def connect(self, factory: Any) -> Any:
+                test.connected = number
+
+        return Made()
+
+    def connects(self) -> int:
+        """Which of those that were made the next connection is made by."""
+        self.endpoint.connect(Factory())
+        return self.connected
+
+    def test_changed(self) -> None:
+        """
+        Certificates that have changed, in a directory too, are read anew for the next connection.
+        """
+        self.assertEqual([self.connects() for _ in range(3)], [1, 1, 1])
+        self.authority.issue("renewed").save(self.folder, "shown")
+        self.assertEqual([self.connects() for _ in range(2)], [2, 2])
+        Authority("Other CA").save(self.folder, "more")
+        self.assertEqual([self.connects() for _ in range(2)], [3, 3])
+
+    def test_wrong(self) -> None:
+        """
+        Those that cannot be used leave what there was, until they are put right.
+        """
+        Path(self.shown).write_text("-----BEGIN CERT")
+        self.assertEqual([self.connects() for _ in range(3)], [1, 1, 1])
+        self.assertEqual(len(self.made), 2)
+        self.authority.issue("renewed").save(self.folder, "shown")
+        self.assertEqual(self.connects(), 3)
+
+    def test_configured(self) -> None:
+        """
+        So it is for a device behind TLS; one without has nothing to read anew.
+        """
+        options = f"certificate={self.shown}:privateKey={self.key}:trustRoots={self.folder}"
+        clock = MemoryReactorClock()
+        secured = client_endpoint("devices.plc", f"tls:localhost:802:{options}", clock)
+        self.assertIsInstance(secured, RenewedEndpoint)
+        plain = client_endpoint("devices.plc", "tcp:localhost:802", clock)
+        self.assertNotIsInstance(plain, RenewedEndpoint)

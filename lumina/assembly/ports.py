@@ -1,6 +1,7 @@
 """From configured ports to serial buses."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet.endpoints import clientFromString
@@ -9,9 +10,11 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from lumina.assembly.parts import Parts
 from lumina.bus.port import Port
 from lumina.bus.settings import PortSettings, UnitSettings
+from lumina.certificates import state
+from lumina.config import credentials, endpoints
 from lumina.config import ports as config
 from lumina.errors import StartRefused
-from lumina.services import sentence
+from lumina.services import RenewedEndpoint, sentence
 
 
 def add(parts: Parts, ports: Mapping[str, config.Port]) -> None:
@@ -33,8 +36,13 @@ def client_endpoint(key: str, text: str, reactor: Any) -> IStreamClientEndpoint:
     @param key: where it is configured.
     @raise StartRefused: it cannot be used.
     """
-    try:
+
+    def make() -> IStreamClientEndpoint:
         return cast("IStreamClientEndpoint", clientFromString(reactor, text))
+
+    files = credentials.paths(endpoints.client(text))
+    try:
+        return RenewedEndpoint(key, make, partial(state, *files)) if files else make()
     except Exception as error:  # such as certificates that cannot be read
         raise StartRefused(f"lumina: {key}: cannot use {text}: {sentence(error)}") from error
 

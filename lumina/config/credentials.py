@@ -27,6 +27,7 @@ _USES = {
     "caCertsDir": Use.ROOTS,
     "ca": Use.ROOTS,
 }
+_KEYS = ("key", "privateKey")
 _SECURE = ("mbaps", "tls", "ssl")
 
 
@@ -49,6 +50,13 @@ def complaints(endpoint: Endpoint, listens: bool) -> list[str]:
         if name in options and not os.path.isdir(options[name]):
             wrong.append(f"{name} '{options[name]}' cannot be read: it is no directory")
     return wrong
+
+
+def paths(endpoint: Endpoint) -> list[str]:
+    """Where the certificates and the key of an endpoint are."""
+    if endpoint.type not in _SECURE:
+        return []
+    return [path for name, path in endpoint.options.items() if name in (*_USES, *_KEYS)]
 
 
 def files(config: Config) -> Iterator[File]:
