@@ -1,7 +1,7 @@
 """A port that is missing, unplugged, jammed or stopped, and what becomes of the requests on it."""
 
 from twisted.internet.defer import Deferred
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, capturedLogs, formatEvent, globalLogPublisher
 from zope.interface import provider
 
 from lumina.bus.changes import CHANGE_PAUSE, CHANGES
@@ -62,6 +62,29 @@ class LifeTests(PortCase):
             self.clock.pump([LAST_PAUSE, SETTLING])
         self.assertLess(len(said), CHANGES + 300 * LAST_PAUSE / CHANGE_PAUSE + 2)
         self.assertRegex(said[-1], "bus: /dev/ttyS0: lost 1[12] times within 60 s; now: ")
+
+    def test_lost_before_it_sends(self) -> None:
+        """
+        A port that is lost while it waits for silence, or before it would, is
+        just lost, and was not jammed: one line of the log.
+        """
+        self.port()
+        with capturedLogs() as events:
+            flying, waiting = self.ask(), self.ask()
+            self.line.unplug()
+        self.failureResultOf(flying, PortLost)
+        self.failureResultOf(waiting, PortDown)
+        self.assertEqual(len(events), 1)
+        self.clock.pump([0.1, SETTLING])
+        for until_it_settles in (0.0, 0.1):
+            self.clock.advance(until_it_settles)
+            with capturedLogs() as events:
+                waiting = self.bus.execute(1, READ)
+                self.line.unplug()
+                self.failureResultOf(waiting, PortDown)
+            self.assertEqual(
+                [formatEvent(event) for event in events], ["bus: /dev/ttyS0: the device is gone"]
+            )
 
     def test_unplugged(self) -> None:
         """

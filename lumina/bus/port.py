@@ -130,7 +130,8 @@ class Port(Link):
         try:
             await wire.silence(SETTLING)
         except PortDown as error:
-            self._jammed(error)
+            if not wire.lost.called:
+                self._jammed(error)
         else:
             self._state = "open"
             self._units.reconnected(self._reactor.seconds())

@@ -179,11 +179,11 @@ class Wire(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._gone = True
+        self.lost.callback(parting(reason))
         if self._current is not None:
             self._finish(b"", PortLost("the port was lost in mid-exchange"))
         if self._silence is not None:
             self._end_silence().errback(PortDown("the port was lost"))
-        self.lost.callback(parting(reason))
 
     def _report(self, frames: list[bytes]) -> None:
         for frame in frames:
