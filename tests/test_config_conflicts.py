@@ -1,5 +1,6 @@
 """Configuration: two things that cannot both be, on one device, address, name or file."""
 
+import os
 from pathlib import Path
 
 from lumina.config.load import loads
@@ -16,7 +17,7 @@ class ConflictTests(ConfigCase):
         """
         A device has one port, whatever speeds its units have, and by whatever link it is found.
         """
-        link = self.mktemp()
+        link = os.path.abspath(self.mktemp())
         Path(link).symlink_to("/dev/ttyUSB0")
         for device in ("/dev/ttyUSB0:baudrate=19200", link):
             self.assertSays(
