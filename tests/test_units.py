@@ -34,7 +34,7 @@ class MissTests(UnitsCase):
         The refused learn since when the unit is silent, how often it was asked, and when it is tried again.
         """
         self.suspend()
-        sentence = self.units.suspended(7, self.now + 0.25, False)
+        sentence = self.units.refusal(7, self.now + 0.25, False)
         self.assertEqual(
             sentence,
             "unit 7 has been silent for 3.2 s, 3 requests in a row; the next try may go in 0.8 s",
@@ -118,7 +118,7 @@ class MissTests(UnitsCase):
             self.miss(request=ReadHoldingRegisters(address, 1))
         self.assertEqual(self.seen().state, "suspended")
         self.assertTrue(self.refused(request=ReadHoldingRegisters(400, 1)))
-        self.assertIn("silent for 3.0 s, 3 requests", str(self.units.suspended(7, self.now, False)))
+        self.assertIn("silent for 3.0 s, 3 requests", str(self.units.refusal(7, self.now, False)))
 
     def test_strange_blocks_of_a_healthy_unit(self) -> None:
         """
@@ -236,7 +236,7 @@ class SuspendedTests(UnitsCase):
         self.now += 1.0
         self.assertFalse(self.refused())
         self.units.probing(7, self.now)
-        self.assertIn("a try is under way", str(self.units.suspended(7, self.now, False)))
+        self.assertIn("a try is under way", str(self.units.refusal(7, self.now, False)))
         self.assertTrue(self.refused(after=60.0))
         self.assertTrue(self.refused(urgent=True, after=60.0))
         self.assertIsNone(self.seen().next_try)

@@ -57,7 +57,7 @@ class UnitsCase(SynchronousTestCase):
         self.miss(unit, waited=waited, times=3)
 
     def refused(self, unit: int = 7, urgent: bool = False, after: float = 0.0, **asked: Any) -> bool:
-        return self.units.suspended(unit, self.now + after, urgent, **asked) is not None
+        return self.units.refusal(unit, self.now + after, urgent, **asked) is not None
 
     def probe(self, unit: int = 7, waited: float | None = None) -> None:
         """One probe, unanswered."""

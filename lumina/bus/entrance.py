@@ -80,7 +80,7 @@ class Entrance:
                 return known
         self._usable(now)
         urgent = job.barrier or job.terms.priority == Priority.HIGH
-        sentence = self._units.suspended(job.unit, now, urgent, job.request, job.line.baudrate)
+        sentence = self._units.refusal(job.unit, now, urgent, job.request, job.line.baudrate)
         if sentence is not None:
             raise Suspended(sentence)
         if not self._at_once(job):

@@ -45,7 +45,7 @@ class Units:
         """Seconds until its reply begins, unless a client states others."""
         return self._habits.timeouts.get(unit, self._habits.timeout)
 
-    def suspended(
+    def refusal(
         self,
         unit: int,
         now: float,
@@ -54,7 +54,7 @@ class Units:
         baudrate: int | None = None,
     ) -> str | None:
         """
-        Whether a unit may not be asked now. To have asked gives it a claim to
+        Why a unit may not be asked now. To have asked gives it a claim to
         the port's next probe, so ask on behalf of real requests only.
 
         @param urgent: of high priority, or a write: spared the long pauses.
