@@ -183,6 +183,75 @@ class FailingTests(SenderCase):
         self.assertEqual(self.counts(), (160, 160, 0, 0))
 
 
+class OneDeviceTests(SenderCase):
+    delivery = Delivery(concurrency=2, attempts=4, longest=60.0)
+
+    def test_one_reading(self) -> None:
+        """
+        A reading on which the API fails for long, and nothing of another device is there to tell, is a dead
+        letter once the one behind it was accepted, right after another failure; not within the first hour.
+        """
+        self.courier.answers = lambda sent: 500 if sent.values == [0] else 201
+        self.put(*(reading(n) for n in range(5)))
+        pass_time(self.clock, 3500.0)
+        self.assertEqual(self.counts(), (5, 0, 0, 5))
+        self.assertEqual({sent.values[0] for sent in self.courier.sent}, {0})
+        pass_time(self.clock, 200.0)
+        self.assertEqual(self.counts(), (5, 4, 1, 0))
+        values = [sent.values[0] for sent in self.courier.sent if sent.values != [0]]
+        self.assertEqual(values, [1, 2, 3, 4])
+        (dead,) = self.successResultOf(self.spool.do(lambda store: store.dead()))
+        self.assertIn("times, and then a later reading was accepted", dead.sentence)
+
+    def test_everything_fails(self) -> None:
+        """
+        While the API fails on everything, one more reading is tried each hour, and nothing is given up.
+        """
+        self.courier.answers = lambda _: 500
+        self.put(*(reading(n) for n in range(5)))
+        pass_time(self.clock, 5.5 * 3600.0)
+        self.assertEqual(sum(sent.values == [1] for sent in self.courier.sent), 5)
+        self.assertEqual({sent.values[0] for sent in self.courier.sent}, {0, 1})
+        self.courier.answers = lambda _: 201
+        pass_time(self.clock, 120.0)
+        self.assertEqual(self.counts(), (5, 5, 0, 0))
+        accepted = [sent.values[0] for sent in self.courier.sent[-5:]]
+        self.assertEqual(accepted, [0, 1, 2, 3, 4])
+
+    def test_lost(self) -> None:
+        """
+        When the answer for the one that is tried is lost, that is sent again until it is answered: it may
+        have been taken, and nothing of its device may come behind it that was read before.
+        """
+        self.courier.answers = lambda sent: 500 if sent.values == [0] else None
+        self.put(*(reading(n) for n in range(3)))
+        pass_time(self.clock, 3700.0)
+        self.assertEqual(self.courier.sent[-1].values, [1])
+        for _ in range(3):
+            before = len(self.courier.sent)
+            self.courier.sent[-1].lose()
+            pass_time(self.clock, 60.0)
+            self.assertEqual([each.values for each in self.courier.sent[before:]], [[1]])
+        self.courier.sent[-1].answer(500)
+        self.courier.answers = lambda _: 201
+        pass_time(self.clock, 120.0)
+        self.assertEqual([each.values for each in self.courier.sent[-3:]], [[0], [1], [2]])
+        self.assertEqual(self.counts(), (3, 3, 0, 0))
+
+    def test_fails_mostly(self) -> None:
+        """
+        An API that takes one in ten is asked more often before anything is concluded.
+        """
+        turns = iter(range(10**9))
+        self.courier.answers = lambda _: 201 if next(turns) % 10 == 0 else 503
+        for cycle in range(30):
+            self.put(*(reading(100 * cycle + n) for n in range(3)))
+            pass_time(self.clock, 1800.0)
+        self.courier.answers = lambda _: 201
+        pass_time(self.clock, 600.0)
+        self.assertEqual(self.counts(), (90, 90, 0, 0))
+
+
 class FailingBatchTests(SenderCase):
     delivery = Delivery(batch=8, concurrency=2, attempts=4)
 

@@ -128,6 +128,17 @@ class Answers:
         parcel.refusal = replace(parcel.refusal, sentence=words)
         await self._bury([parcel], name)
 
+    async def overtaken(self, parcel: Parcel, name: str) -> None:
+        """A later reading of its device was accepted, right after the API has failed on this one again."""
+        assert parcel.refusal is not None
+        words = f"{parcel.refusal.sentence}: {parcel.failures} times, and then a later reading was accepted"
+        parcel.refusal = replace(parcel.refusal, sentence=words)
+        await self._bury([parcel], name)
+
+    def pause_of(self, parcel: Parcel) -> float:
+        """How long it waits now, in seconds."""
+        return self._pause(parcel.attempts)
+
     def _pause(self, attempts: int) -> float:
         return pause(attempts, self._delivery.shortest, self._delivery.longest, self._draw)
 

@@ -31,7 +31,8 @@ _OFTEN = 4
 #: Where nothing else is left to send, a suspect is sent again so long after it was refused.
 _AGAIN = 1.0
 
-#: A batch that fails while nothing at all is accepted is cut after so many seconds.
+#: A batch that fails while nothing at all is accepted is cut after so many seconds, and
+#: for a reading that does another one is tried.
 _STUCK = 3600.0
 
 
@@ -53,6 +54,7 @@ class Judgement:
         self._evidence = Evidence()
         self._convictions = Convictions()
         self._doubt = Doubt(refusals)
+        self._failures = Doubt(attempts)
         self._events = count(1)
         self._fails_again = False
 
@@ -70,6 +72,7 @@ class Judgement:
         self._evidence.accepted(parcel.devices, parcel.sent, began)
         self._convictions.accepted(parcel)
         self._doubt.accepted(0 if was_held else parcel.refusals)
+        self._failures.accepted(parcel.failures)
         self._fails_again = False
         self.hold.end()
         if parcel in lanes.suspects:
@@ -136,6 +139,18 @@ class Judgement:
             return True
         is_stuck = parcel.failures >= self._attempts and now - parcel.failing >= _STUCK
         return is_stuck and len(parcel.members) > 1 and self._lanes.is_first(parcel)
+
+    def wants_trial(self, parcel: Parcel, verdict: Verdict, now: float) -> bool:
+        """
+        Whether a later reading of its device is to be tried, right now.
+
+        The API has failed on this one for long, so often that it is not by
+        chance, and just now; nothing tells yet whether it takes another.
+        """
+        if verdict.status < 500 or parcel.failing is None or len(parcel.members) > 1 or self.hold.reason:
+            return False
+        is_due = now - max(parcel.failing, parcel.tried) >= _STUCK
+        return is_due and not parcel.is_gone and parcel.failures >= self._failures.needed
 
     def halves(self, parcel: Parcel) -> Sequence[Parcel]:
         """

@@ -78,7 +78,7 @@ class Lanes:
     def put_back(self, parcel: Parcel) -> None:
         """A parcel is to be sent, once more or as it was recorded."""
         self._under_way.discard(parcel)
-        if not parcel.is_gone:
+        if not parcel.is_gone and parcel not in self._parcels:
             self._parcels.append(parcel)
             self._parcels.sort(key=lambda each: each.first)
 
@@ -148,6 +148,17 @@ class Lanes:
             if suspect.devices & chosen.devices and not is_heard(suspect) and not self.may_be_behind(suspect):
                 return self.take(suspect)
         return self._leave(chosen)
+
+    def behind(self, parcel: Parcel) -> Parcel | None:
+        """The first that was put back of the device of a parcel, behind that; `None`: there is none."""
+        later = (
+            each for each in self._parcels if each.first > parcel.first and each.devices & parcel.devices
+        )
+        return next(later, None)
+
+    def try_out(self, parcel: Parcel) -> Parcel:
+        """Send this one now, before its turn."""
+        return self._leave(parcel)
 
     def take(self, parcel: Parcel) -> Parcel:
         """Send this one now; a suspect stays one."""

@@ -87,6 +87,20 @@ class Loader:
                 self.read_anew()
         self._changed()
 
+    async def behind(self, parcel: Parcel) -> Parcel | None:
+        """
+        What is to be sent next of the device of a parcel of one reading, behind that.
+
+        @return: `None`: there is nothing, or nothing of this device alone.
+        """
+        found = self._lanes.behind(parcel)
+        if found is None:
+            waiting = await self._spool.do(lambda store: store.waiting(parcel.first, _LOADED))
+            known = self._lanes.known()
+            later = (each for each in waiting if each.reading.point.device in parcel.devices)
+            found = next((Parcel([each]) for each in later if each.seq not in known), None)
+        return found if found is not None and found.devices == parcel.devices else None
+
     def begin_anew(self) -> None:
         """The spool is another one: forget all."""
         self._lanes.forget()

@@ -28,6 +28,7 @@ class Parcel:
     @ivar heard: whether it was sent again after another was accepted.
     @ivar failed: when it failed last, counted in events.
     @ivar failing: since when it fails, in monotonic seconds; `None`: it does not.
+    @ivar tried: when a later reading of its device was tried, in monotonic seconds.
     @ivar failures: answers that the API failed.
     @ivar alone: how many of them while others were accepted.
     @ivar is_unsure: whether it may have been taken although there was no answer.
@@ -47,6 +48,7 @@ class Parcel:
     heard: bool = False
     failed: int = 0
     failing: float | None = None
+    tried: float = 0.0
     failures: int = 0
     alone: int = 0
     is_unsure: bool = False

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -31,6 +31,8 @@ from lumina.sinks.spool import Spool
 
 #: Seconds between two looks at what another process may have changed.
 _LOOK = 2.0
+#: Seconds at most between two attempts of a reading while another is tried in its place.
+_TRIAL = 3600.0
 #: Seconds that requests under way are waited for at the end.
 _FAREWELL = 3.0
 
@@ -245,6 +247,39 @@ class Sender(Service):
         if verdict.fate is Fate.LATER or verdict.fate is Fate.BARRED:
             self._loader.read_anew()  # so that what is in no parcel may be dropped, should this last
         await self._answers.take(parcel, verdict, name, began)
+        if self._judgement.wants_trial(parcel, verdict, self._reactor.seconds()):
+            await self._try_behind(parcel, name)
+
+    async def _try_behind(self, parcel: Parcel, name: str) -> None:
+        """
+        Nothing else tells whether the API fails on this reading alone: try the next one of its device.
+
+        It must not come behind that one, so if that may have been taken, it is that which is sent again.
+        """
+        parcel.tried = self._reactor.seconds()
+        parcel.due = parcel.tried + _TRIAL
+        trial = await self._loader.behind(parcel)
+        if trial is not None:
+            self._lanes.try_out(trial)
+            try:
+                verdict = await self._tried(trial, name)
+            finally:
+                self._lanes.done(trial)
+            if verdict.fate is Fate.ACCEPTED:
+                await self._answers.overtaken(parcel, name)
+        parcel.due = self._reactor.seconds() + self._answers.pause_of(parcel)
+
+    async def _tried(self, trial: Parcel, name: str) -> Verdict:
+        """Send it until it is known what has become of it."""
+        if trial.batch is None and self._delivery.batch > 1:
+            await self._books.record(trial, name)
+        while True:
+            began = self._reactor.seconds()
+            verdict = await self._carry(trial, name)
+            if not verdict.lost:
+                await self._answers.take(trial, verdict, name, began)
+                return verdict
+            await deferLater(self._reactor, self._answers.pause_of(trial))
 
     async def _carry(self, parcel: Parcel, name: str) -> Verdict:
         self._judgement.sent(parcel)
