@@ -171,11 +171,15 @@ _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 def _rounded(value: int | float, places: int) -> int | float:
-    """In decimal, from the shortest decimal: 2.675 becomes 2.68 although the float lies below."""
+    """
+    In decimal, from the shortest decimal: 2.675 becomes 2.68 although the float lies below.
+
+    What is rounded to zero is zero, not -0.0.
+    """
     if isinstance(value, int):
         return value
     if abs(value) < 2**53:  # beyond it there are no fractions
-        value = float(_WIDE.quantize(Decimal(repr(value)), Decimal(1).scaleb(-places)))
+        value = float(_WIDE.quantize(Decimal(repr(value)), Decimal(1).scaleb(-places))) + 0.0
     return value if places else int(value)
 
 

@@ -45,6 +45,13 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(repr(value("450EE19A", Format("float32", scale=tenth))), "228.61")
         self.assertEqual(repr(value("0003", Format(scale=tenth, offset=Decimal("-0.3")))), "0.0")
 
+    def test_rounded_to_zero(self) -> None:
+        """
+        A small negative number that is rounded to zero has no sign.
+        """
+        self.assertEqual(str(value("BD23 D70A", Format("float32"), 1)), "0.0")
+        self.assertEqual(str(value("FFFC", Format("int16", scale=Decimal("0.01")), 1)), "0.0")
+
     def test_precision(self) -> None:
         """
         Rounded half to even, in decimal; to no digits, it is a whole number.

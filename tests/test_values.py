@@ -4,7 +4,7 @@ import math
 import struct
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -206,6 +206,7 @@ class FloatTests(SynchronousTestCase):
         form = Format("float64", order)
         self.same(form.decode(form.encode(number)), number)
 
+    @example(0, "-2.5")
     @given(st.integers(-(10**5), 10**5), st.sampled_from(("0.1", "0.001", "-2.5")))
     def test_scaled_round_trip(self, number: int, scale: str) -> None:
         """

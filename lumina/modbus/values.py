@@ -199,7 +199,7 @@ class Format:
         return float(_EXACT.fma(Decimal(repr(number)), self.scale, self.offset))
 
     def _unscaled(self, value: Decimal) -> Decimal:
-        return _EXACT.divide(_EXACT.subtract(value, self.offset), self.scale)
+        return _EXACT.plus(_EXACT.divide(_EXACT.subtract(value, self.offset), self.scale))  # 0, not -0
 
     def _steps(self, value: Decimal) -> int:
         """The integer to put into the registers."""
