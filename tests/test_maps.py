@@ -184,7 +184,7 @@ class YAMLTests(MapCase):
         self.assertEqual(
             self.errors(text),
             [
-                "1:10: units: units are numbers from 1 to 255, or any; got 0",
+                "1:10: units: units are numbers from 1 to 255, ranges of them such as 1-3, or any; got 0",
                 "2:29: holding_registers.size: 70000 is above the limit of 65536",
                 "2:41: holding_registers.at.0: value: 70000 is not within 0 to 65535",
                 "2:85: holding_registers.at.2.vale: unknown key 'vale'; did you mean 'value'?",
@@ -196,6 +196,15 @@ class YAMLTests(MapCase):
                 "processes, queues, server_id, units",
             ],
         )
+
+    def test_range_of_units(self) -> None:
+        """
+        A device can stand at a range of units, and at single ones beside it, each with values of its own.
+        """
+        made = self.bank("units: [1-3, 18]\nholding_registers: {size: 1}\n")
+        self.ask(made, pdu.WriteRegister(0, 7), 2)
+        told = [self.ask(made, pdu.ReadHoldingRegisters(0, 1), unit) for unit in (1, 2, 3, 18)]
+        self.assertEqual(told, ["03 02 00 00", "03 02 00 07", "03 02 00 00", "03 02 00 00"])
 
     def test_bits(self) -> None:
         """
@@ -293,6 +302,19 @@ class CSVTests(MapCase):
         """
         made = self.bank("unit,table,address,value\n1,holding,0,5\n2,holding,0,6\n", "map.csv")
         self.assertEqual(self.ask(made, pdu.ReadHoldingRegisters(0, 1), 2), "03 02 00 06")
+
+    def test_range_of_units(self) -> None:
+        """
+        A row can be of several units, and others beside it of one of them.
+        """
+        rows = "unit,table,address,value\n1-3,holding,0,5\n2,holding,1,6\n3,holding,0,7\n"
+        made = self.bank(rows, "map.csv")
+        told = [self.ask(made, pdu.ReadHoldingRegisters(0, 1), unit) for unit in (1, 2, 3)]
+        self.assertEqual(told, ["03 02 00 05", "03 02 00 05", "03 02 00 07"])
+        self.assertEqual(self.ask(made, pdu.ReadHoldingRegisters(0, 2), 2), "03 04 00 05 00 06")
+        rule = "unit: units are numbers from 1 to 255, ranges of them such as 1-3, or any"
+        wrong = "unit,table,address\n3-1,coil,0\n0,coil,0\n"
+        self.assertEqual(self.errors(wrong, "map.csv"), [f"2:1: {rule}; got 3-1", f"3:1: {rule}; got 0"])
 
     def test_errors(self) -> None:
         """

@@ -109,7 +109,7 @@ def _known(path: KeyPath) -> Collection[str]:
 
 
 def _csv(text: str, name: str) -> list[Device]:
-    devices: dict[str, dict[str, Any]] = {}
+    devices: dict[int | str, dict[str, Any]] = {}
     lines: dict[KeyPath, int] = {}
     problems = []
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
@@ -118,17 +118,19 @@ def _csv(text: str, name: str) -> list[Device]:
         raise ConfigError(f"{name}:1:1: unknown column '{unknown[0]}'; {nearest(unknown[0], COLUMNS)}")
     for row in reader:
         given = {key.strip(): value.strip() for key, value in row.items() if key and value and value.strip()}
+        if not given:
+            continue
         try:
-            cell = cells(given) if given else None
+            cell = cells(given)
         except ValueError as error:
             problems.append(f"{name}:{reader.line_num}:1: {error}")
             continue
-        if cell is not None:
-            device = devices.setdefault(cell.unit, {"units": cell.units})
-            where = device.setdefault(cell.table, {"at": {}})["at"]
+        for unit in cell.units:
+            where = devices.setdefault(unit, {"units": unit}).setdefault(cell.table, {"at": {}})["at"]
+            index = list(devices).index(unit)
             for address in cell.addresses:
                 where[address] = cell.entry
-                lines[list(devices).index(cell.unit), cell.table, "at", address] = reader.line_num
+                lines[index, cell.table, "at", address] = reader.line_num
     if problems:
         raise ConfigError("\n".join(problems))
     return _validated(list(devices.values()), name, lambda path: Position(lines.get(path[:4], 1), 1))

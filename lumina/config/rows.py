@@ -3,10 +3,11 @@ A simulated device as a CSV file: a row for each address, or for `count` values 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from lumina.config.processes import made_format
 from lumina.config.records import is_number
+from lumina.config.simulated import unit_numbers
 from lumina.plugins import nearest
 from lumina.simulator.process import COILS, DISCRETE_INPUTS, HOLDING_REGISTERS, INPUT_REGISTERS, TABLES
 
@@ -34,16 +35,12 @@ _ALSO = {
 
 
 class Cells(NamedTuple):
-    """What a row says: the entry that stands at each of the addresses."""
+    """What a row says: the entry that stands at each of the addresses of each of the units."""
 
-    unit: str
+    units: Sequence[int | Literal["any"]]
     table: str
     addresses: Sequence[int]
     entry: dict[str, Any]
-
-    @property
-    def units(self) -> Any:
-        return "any" if self.unit == "any" else [int(self.unit)]
 
 
 def cells(given: dict[str, str]) -> Cells:
@@ -57,16 +54,23 @@ def cells(given: dict[str, str]) -> Cells:
     table = _ALSO.get(given["table"], given["table"])
     if table not in TABLES:
         raise ValueError(f"table: no table is called '{table}'; {nearest(table, TABLES)}")
-    unit = given.get("unit", "any")
-    if unit != "any":
-        _whole("unit", unit, 1, 255)
+    units = _units(given.get("unit", "any"))
     first = _whole("address", given["address"], 0, 0xFFFF)
     entry = _entry(given)
     size = made_format(entry).registers
     if first + size > 0x10000:
         raise ValueError(f"address: at {first} there is no room for {size} registers")
     count = _whole("count", given.get("count", "1"), 1, (0x10000 - first) // size)
-    return Cells(unit, table, range(first, first + count * size, size), entry)
+    return Cells(units, table, range(first, first + count * size, size), entry)
+
+
+def _units(text: str) -> Sequence[int | Literal["any"]]:
+    if text == "any":
+        return ["any"]
+    try:
+        return unit_numbers(text)
+    except ValueError as error:
+        raise ValueError(f"unit: {error}") from None
 
 
 def _entry(given: dict[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Simulated devices, as a file declares them: tables, what is in them, and what th
 `docs/simulator.md` says what each key means.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
@@ -146,14 +147,28 @@ def _identity(value: Any) -> Identity:
         raise ValueError(str(error)) from None
 
 
+_RUN = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
+
+
+def unit_numbers(value: Any) -> range:
+    """
+    A unit's number, or a first and a last one: `18`, `1-3`.
+
+    @raise ValueError: it is neither, or beyond 1 to 255.
+    """
+    match = _RUN.fullmatch(str(value)) if isinstance(value, int | str) else None
+    if match:
+        first, last = int(match[1]), int(match[2] or match[1])
+        if 1 <= first <= last <= 255:
+            return range(first, last + 1)
+    raise ValueError(f"units are numbers from 1 to 255, ranges of them such as 1-3, or any; got {value}")
+
+
 def _units(value: Any) -> Any:
     if value == "any":
         return value
-    numbers = value if isinstance(value, list) else [value]
-    for number in numbers:
-        if type(number) is not int or not 1 <= number <= 255:
-            raise ValueError(f"units are numbers from 1 to 255, or any; got {number}")
-    return tuple(numbers)
+    listed = value if isinstance(value, list) else [value]
+    return tuple(number for each in listed for number in unit_numbers(each))
 
 
 Units = Annotated[tuple[int, ...] | Literal["any"], PlainValidator(_units)]
