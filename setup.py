@@ -41,6 +41,6 @@ setup(
         ],
         "bench": ["pymodbus>=3.16,<4", "pyModbusTCP>=0.3,<1", "uModbus>=1,<2"],
     },
-    entry_points={"console_scripts": ["lumina = lumina.cli.main:main"]},
+    entry_points={"console_scripts": ["lumina = lumina.cli.entry:run"]},
     zip_safe=False,
 )

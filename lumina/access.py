@@ -232,10 +232,15 @@ def doing(unit: int, request: Request) -> str:
     touched = reaches(request)
     if not touched[0].table:
         may = ", which may write" if request.writes else ""
-        return f"asking {whom} for function {request.function:02X}{may}"
+        return f"asking {whom} for {_called(request.function)}{may}"
     parts = [f"{'writing' if reach.writes else 'reading'} {reach}" for reach in touched[:_SHOWN]]
     more = " and more" if len(touched) > _SHOWN else ""
-    return f"{' and '.join(parts)}{more} of {whom} with function {request.function:02X}"
+    return f"{' and '.join(parts)}{more} of {whom} with {_called(request.function)}"
+
+
+def _called(function: int) -> str:
+    """A function code as rules name it, in decimal, and as manuals do, where that differs."""
+    return f"function {function:02}" + (f" ({function:02X}h)" if function > 9 else "")
 
 
 class Access:

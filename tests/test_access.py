@@ -405,13 +405,13 @@ class SentenceTests(RuleCase):
         for request, sentence in (
             (
                 WriteRegisters(8, (7, 5, 6)),
-                "writing holding 8 to 10 = 5 to 7 of unit 2 with function 10: "
+                "writing holding 8 to 10 = 5 to 7 of unit 2 with function 16 (10h): "
                 "access rule 1 (line 12) forbids it",
             ),
             (WRITE, "writing holding 0 = 1 of unit 2 with function 06: no access rule allows it"),
             (
                 ReadWriteRegisters(0, 2, 0, (4,)),
-                "writing holding 0 = 4 and reading holding 0 to 1 of unit 2 with function 17: "
+                "writing holding 0 = 4 and reading holding 0 to 1 of unit 2 with function 23 (17h): "
                 "no access rule allows it",
             ),
             (Diagnostics(1), "asking unit 2 for function 08, which may write: no access rule allows it"),

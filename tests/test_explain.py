@@ -189,12 +189,12 @@ class ExplainTests(CommandCase):
             ),
             (
                 "write holding 100-101 = 5",
-                "writing holding 100 to 101 = 5 of unit 3 with function 10",
+                "writing holding 100 to 101 = 5 of unit 3 with function 16 (10h)",
                 FIRST,
             ),
             (
                 "write holding 119 = 5,6,7",
-                "writing holding 119 to 121 = 5 to 7 of unit 3 with function 10",
+                "writing holding 119 to 121 = 5 to 7 of unit 3 with function 16 (10h)",
                 "denied: no access rule allows it",
             ),
             (
@@ -217,7 +217,7 @@ class ExplainTests(CommandCase):
             self.explain(f"{ask} as Operator named panel", RULES.replace("15-16", "15-21")),
             [
                 "somebody named 'panel' as 'Operator': "
-                "writing file 2 record 0 to 9 = 1 of unit 1 with function 15 on plant",
+                "writing file 2 record 0 to 9 = 1 of unit 1 with function 21 (15h) on plant",
                 "lan: allowed: access rule 3 (line 12) allows it",
             ],
         )

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from lumina import commands
 from lumina.frontends.describe_devices import devices
-from lumina.frontends.tables import ago, short, table
+from lumina.frontends.tables import ago, counted, short, table
 from lumina.interfaces import Overview
 from lumina.status import PortStatistics, PortStatus, Times, UnitStatistics
 
@@ -87,11 +87,12 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
         "line": _line(status),
         "watched for": ago(port.seconds),
         "requests": f"{traffic.requests}, {_percent(traffic.failure_rate)} failed,"
-        f" {traffic.shared} shared an exchange, {traffic.unknown} writes unconfirmed",
+        f" {traffic.shared} shared an exchange, {counted(traffic.unknown, 'write')} unconfirmed",
         "ended as": _words(traffic.words).strip() or "-",
         "exchanges": f"{traffic.exchanges}, of them {traffic.replies} with a sound reply",
         "exceptions": f"{sum(traffic.exceptions.values())}{codes}",
-        "no reply": f"{traffic.timeouts} timeouts, {traffic.damaged} wrong CRCs, {traffic.short} short",
+        "no reply": f"{counted(traffic.timeouts, 'timeout')}, {counted(traffic.damaged, 'wrong CRC')},"
+        f" {traffic.short} short",
         "astray": f"{traffic.late} late and {traffic.foreign} foreign frames,"
         f" {traffic.noise} bytes of noise, {traffic.stale} stale bytes",
         "reply time": _times(traffic.reply_time),
@@ -104,7 +105,7 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
         rows["from memory"] = f"{traffic.remembered} requests, {short(traffic.oldest)} old at most"
     rows["echo"] = {None: "not known yet", True: "yes", False: "no"}[status.echo]
     if status.echo_changes:
-        rows["echo"] += f"; it has changed {status.echo_changes} times"
+        rows["echo"] += f"; it has changed {counted(status.echo_changes, 'time')}"
     if status.line_errors:
         counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.line_errors.items())
         rows["driver"] = f"{counts} errors since the device came up"

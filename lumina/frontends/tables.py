@@ -24,6 +24,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
+def counted(number: int, what: str) -> str:
+    """So many of them: `1 timeout`, `2 timeouts`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def short(seconds: float) -> str:
     """A duration of a request, with its unit."""
     if seconds < 0.9995:
