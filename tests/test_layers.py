@@ -52,9 +52,9 @@ FACES = {"testing"}
 
 PLANNING = {
     "poll.block",
+    "poll.closed",
     "poll.costs",
     "poll.cycle",
-    "poll.gates",
     "poll.knowledge",
     "poll.lasting",
     "poll.limits",

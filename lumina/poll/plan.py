@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from lumina.errors import BadRequest
 from lumina.poll.block import Block
+from lumina.poll.closed import closed
 from lumina.poll.costs import Costs
-from lumina.poll.gates import gates
 from lumina.poll.knowledge import Ban, Knowledge, Place
 from lumina.poll.limits import Limits, problems
 from lumina.poll.spans import Span, cover, in_registers, nested, spans
@@ -250,7 +250,7 @@ class Plan:
         Of those whose ban is over one at a time is tried: then it is known
         which one it was, if the trial fails.
         """
-        found = [gates(several, self.knowledge, now, self.limits.forbid_gaps) for several in tables]
+        found = [closed(several, self.knowledge, now, self.limits.forbid_gaps) for several in tables]
         due = [
             (until, table, place)
             for table, each in enumerate(found)

@@ -128,11 +128,23 @@ def cover(
     @param limit: registers or bits in one request; a longer span stands alone.
     @param closed: spans, by place, before which there is a gap that must not be read across.
     """
+    firsts = yield from _firsts(several, request, unit, limit, closed)
+    found: list[Sequence[Span]] = []
+    stop = len(several)
+    while stop:
+        begin = firsts[stop - 1]
+        found.append(several[begin:stop])
+        stop = begin
+    return found[::-1]
+
+
+def _firsts(
+    several: Sequence[Span], request: float, unit: float, limit: int, closed: Collection[int]
+) -> Generator[None, None, list[int]]:
+    """For each span the first one of the request that is to end with it."""
     best = 0.0  # what the spans so far cost
-    first: list[int] = []  # with which span the request begins that ends with this one
-    window: deque[tuple[float, int, int]] = (
-        deque()
-    )  # first spans that are still possible; the best comes first
+    firsts: list[int] = []
+    window: deque[tuple[float, int, int]] = deque()  # firsts that are still possible; the best comes first
     slack = 1e-6 * request  # of two that cost the same, the longer one
     for index, (_, start, end, *_) in enumerate(several):
         if index in closed:
@@ -145,16 +157,10 @@ def cover(
             window.popleft()
         value, begin, _ = window[0]
         best = value + request + unit * end
-        first.append(begin)
+        firsts.append(begin)
         if not index % STEP:
             yield
-    found: list[Sequence[Span]] = []
-    stop = len(several)
-    while stop:
-        begin = first[stop - 1]
-        found.append(several[begin:stop])
-        stop = begin
-    return found[::-1]
+    return firsts
 
 
 def _add(found: dict[tuple[str, int, int], Span], span: Span) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.modbus.tables import HOLDING, INPUT
-from lumina.poll.gates import gates
+from lumina.poll.closed import closed
 from lumina.poll.knowledge import BAN, Gate, Knowledge
 from lumina.poll.spans import Gap, Span, gap, nested
 
@@ -17,13 +17,13 @@ EMPTY = Gap("none", 0, 1)
 PLACES = st.tuples(st.integers(0, 40), st.integers(1, 4))
 
 
-class GateTests(SynchronousTestCase):
+class ClosedTests(SynchronousTestCase):
     def test_forbidden(self) -> None:
         """
         Where gaps are forbidden all are shut, but what touches has none.
         """
         several = [Span(HOLDING, start, start + 2, ()) for start in (0, 2, 5, 9)]
-        self.assertEqual(gates(several, Knowledge(), NOW, forbidden=True), ({2, 3}, {}))
+        self.assertEqual(closed(several, Knowledge(), NOW, forbidden=True), ({2, 3}, {}))
 
     def test_due(self) -> None:
         """
@@ -32,8 +32,8 @@ class GateTests(SynchronousTestCase):
         several = [Span(HOLDING, start, start + 2, ()) for start in (0, 5, 10)]
         knowledge = Knowledge()
         knowledge.apart((HOLDING, 0, 7), [Gap(HOLDING, 2, 5)], NOW, silent=False)
-        self.assertEqual(gates(several, knowledge, NOW), ({1}, {}))
-        self.assertEqual(gates(several, knowledge, NOW + BAN), (set(), {1: NOW + BAN}))
+        self.assertEqual(closed(several, knowledge, NOW), ({1}, {}))
+        self.assertEqual(closed(several, knowledge, NOW + BAN), (set(), {1: NOW + BAN}))
 
     @given(
         st.lists(PLACES, min_size=1, max_size=15),
@@ -58,7 +58,7 @@ class GateTests(SynchronousTestCase):
                 (shut.table, start, start + size), [shut, EMPTY], NOW - BAN - 1 if over else NOW, False
             )
         several = nested({Span(HOLDING, start, start + size, ()) for start, size in places})
-        found = gates(several, knowledge, NOW)
+        found = closed(several, knowledge, NOW)
         for place in range(1, len(several)):
             gate = knowledge.gate(gap(several[place - 1], several[place]), NOW)
             self.assertEqual(place in found.shut, gate is Gate.SHUT)
