@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from twisted.logger import globalLogBeginner
 
 from lumina import reactor as own_reactor
-from lumina.assembly import devices, poll, ports, simulators, sinks
+from lumina.assembly import devices, poll, ports, reminders, simulators, sinks
 from lumina.assembly.parts import Parts
 from lumina.cli import poll_run
 from lumina.cli.environment import API_URL, CONFIG, DEFAULT_API_URL, DEFAULT_CONFIG, environment, log_level
@@ -137,6 +137,8 @@ def _assemble(config: Config, reactor: Any, variables: Mapping[str, str], level:
     sinks.add(parts, config.sinks, variables)
     poller = poll.add(parts, config, timed)
     assert poller is not None
+    if timed:
+        reminders.add(parts, config.model_copy(update={"listen": {}}))  # nobody listens here
     root = InTurn()
     parts.hang_under(root)
     GarbageCollection(reactor).setServiceParent(root)
