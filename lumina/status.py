@@ -260,6 +260,8 @@ class SinkStatus:
     @ivar unchanged: readings within the deadband of the one before.
     @ivar error: the last thing that went wrong; empty: nothing did.
     @ivar refused: how many have become dead letters since the start.
+    @ivar stuck: which reading holds up others, since when, what is said of it,
+        and what can be done; empty: none does.
     """
 
     name: str
@@ -276,3 +278,4 @@ class SinkStatus:
     unchanged: int = 0
     error: str = ""
     refused: int = 0
+    stuck: str = ""

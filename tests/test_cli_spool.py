@@ -38,6 +38,21 @@ class SpoolCommandTests(SynchronousTestCase):
         self.assertEqual(first, "api: 2 queued, the oldest of 2025-07-08T16:00:00Z")
         self.assertEqual(second, "  5 taken = 1 delivered + 2 dead + 0 gap + 2 queued")
 
+    def test_stuck(self) -> None:
+        """
+        `status` names a reading on which the API fails again and again, until it is out of the way.
+        """
+        self.store.turn([lambda store: store.stick(4, 300.0, 8, "500 Server Error")])
+        lines = self.run_("status")[3:]
+        self.assertEqual(
+            lines[0], "  the first that waits fails since 2025-07-08T15:55:00Z, 8 times at least:"
+        )
+        self.assertIn("4  2025-07-08T16:00:00Z", lines[1])
+        self.assertIn("500 Server Error", lines[1])
+        self.assertIn("lumina spool set-aside api --seq 4", lines[2])
+        self.run_("set-aside", "api", "--seq", "4")
+        self.assertEqual(len(self.run_("status")), 3)
+
     def test_list(self) -> None:
         """
         `list` shows dead letters with what was said, or what waits, and tricks no terminal.
@@ -137,7 +152,7 @@ class SpoolCommandTests(SynchronousTestCase):
         for version, words in (
             (0, "nothing was ever written to it"),
             (1, "an earlier lumina wrote it"),
-            (9, "a later lumina wrote it: its version is 9, the last known here is 3"),
+            (9, "a later lumina wrote it: its version is 9, the last known here is 4"),
         ):
             self.store._db.execute(f"PRAGMA user_version = {version}")
             (line,) = self.run_("status", status=1)

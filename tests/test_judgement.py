@@ -203,6 +203,24 @@ class OneDeviceTests(SenderCase):
         (dead,) = self.successResultOf(self.spool.do(lambda store: store.dead()))
         self.assertIn("times, and then a later reading was accepted", dead.sentence)
 
+    def test_is_named(self) -> None:
+        """
+        Which reading that is, and what can be done, is told soon, until it is out of the way.
+        """
+        self.courier.answers = lambda sent: 500 if sent.values == [0] else 201
+        self.put(*(reading(n) for n in range(5)))
+        pass_time(self.clock, 300.0)
+        stuck = self.sink.status().stuck
+        self.assertIn(
+            "reading 1, 'Voltage (L-N)' of device 1, is the first that waits, and has failed", stuck
+        )
+        self.assertIn("`lumina spool set-aside api --seq 1` takes it out of the way", stuck)
+        noted = self.successResultOf(self.spool.do(lambda store: store.stuck()))
+        self.assertEqual((noted and noted.seq, noted and noted.sentence), (1, "500"))
+        self.beside(lambda store: store.set_aside([1]))
+        pass_time(self.clock, 70.0)
+        self.assertEqual((self.counts(), self.sink.status().stuck), ((5, 4, 1, 0), ""))
+
     def test_everything_fails(self) -> None:
         """
         While the API fails on everything, one more reading is tried each hour, and nothing is given up.

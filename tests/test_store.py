@@ -60,7 +60,7 @@ class KeptTests(StoreCase):
         """
         self.take(reading(1), reading(2))
         self.store._db.executescript(
-            "DROP TABLE retried; DROP TABLE mark; ALTER TABLE dead DROP COLUMN lived;"
+            "DROP TABLE retried; DROP TABLE mark; DROP TABLE stuck; ALTER TABLE dead DROP COLUMN lived;"
             "ALTER TABLE spool DROP COLUMN lived; ALTER TABLE spool DROP COLUMN boot;"
             "ALTER TABLE spool DROP COLUMN ran;"
         )

@@ -76,7 +76,9 @@ def status(files: Sequence[Path], sink: str | None) -> None:
     """Show what was taken, and what has become of it."""
 
     def act(store: Store, name: str) -> Iterator[str]:
-        ledger, oldest = store.look([lambda store: store.ledger(), lambda store: store.oldest()])
+        ledger, oldest, stuck = store.look(
+            [lambda store: store.ledger(), lambda store: store.oldest(), lambda store: store.stuck()]
+        )
         waits = f", the oldest of {timestamp(oldest)}" if oldest is not None else ""
         yield f"{name}: {ledger.queued} queued{waits}"
         yield (
@@ -84,6 +86,11 @@ def status(files: Sequence[Path], sink: str | None) -> None:
             f" + {ledger.gap} gap + {ledger.queued} queued"
         )
         yield f"  {ledger.missed} could not be taken; {store.used() / 2**20:.1f} MB in use"
+        if stuck:
+            since = timestamp(stuck.since)
+            yield f"  the first that waits fails since {since}, {stuck.failures} times at least:"
+            yield f"  {_line(stuck)}  {stuck.sentence}"
+            yield f"  `lumina spool set-aside {name} --seq {stuck.seq}` takes it out of the way"
 
     _for_each(files, sink, act)
 

@@ -187,7 +187,8 @@ def _spool(overview: Overview, port: str | None) -> list[str]:
             for each in sinks
         ],
     )
-    return rows + [f"{each.name}: {each.error}" for each in sinks if each.error]
+    said = [(each.name, sentence) for each in sinks for sentence in (each.error, each.stuck) if sentence]
+    return rows + [f"{name}: {sentence}" for name, sentence in said]
 
 
 _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {

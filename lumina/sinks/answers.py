@@ -120,6 +120,8 @@ class Answers:
             self._lanes.done(parcel)
         else:
             self._lanes.put_back(parcel)
+            if verdict.status >= 500 and self.judgement.is_stuck(parcel):
+                self._books.stick(parcel)
 
     async def _spoilt(self, parcel: Parcel, name: str) -> None:
         """The API fails on this reading, while it takes others."""

@@ -35,7 +35,38 @@ class Bookkeeper:
         self.refused = 0
         self._spool = spool
         self._reactor = reactor
+        self._stuck: Parcel | None = None
         self._told: dict[tuple[Device, str], float] = {}
+
+    @property
+    def stuck(self) -> str:
+        """On which reading, the first that waits, the API fails again and again; empty: on none."""
+        parcel = self._stuck
+        if parcel is None or parcel.is_gone or parcel.failing is None or parcel.refusal is None:
+            return ""
+        point, minutes = parcel.reading.point, (self._reactor.seconds() - parcel.failing) / 60
+        mended = f"`lumina spool set-aside {self._spool.title} --seq {parcel.first}`"
+        return (
+            f"reading {parcel.first}, {point.parameter!r} of device {point.device}, is the first that waits,"
+            f" and has failed {parcel.failures} times in {minutes:.0f} min: {parcel.refusal.sentence};"
+            f" should it be to blame, {mended} takes it out of the way"
+        )
+
+    def stick(self, parcel: Parcel) -> None:
+        """The API fails again and again on this one, the first that waits: say and note it, now and then."""
+        is_new, self._stuck = parcel is not self._stuck, parcel
+        if is_new:
+            self._log.warn("{name}: {stuck}", name=self._spool.title, stuck=self.stuck)
+        if is_new or parcel.failures.bit_count() == 1:
+            assert parcel.refusal is not None and parcel.failing is not None
+            seconds = self._reactor.seconds() - parcel.failing
+            facts = parcel.first, seconds, parcel.failures, parcel.refusal.sentence
+            noted = self._spool.do(lambda store: store.stick(*facts))
+            noted.addErrback(lambda failure: failure.trap(LuminaError))
+
+    def _free(self, parcel: Parcel) -> None:
+        if parcel is self._stuck:
+            self._stuck = None
 
     async def record(self, parcel: Parcel, name: str) -> None:
         """Remember which readings are sent together."""
@@ -43,6 +74,7 @@ class Bookkeeper:
 
     async def delivered(self, parcel: Parcel, name: str) -> None:
         """They leave the spool."""
+        self._free(parcel)
         await self._surely(name, lambda store: store.delivered(parcel.seqs, parcel.batch))
 
     async def dead(self, guilty: Sequence[Parcel], name: str) -> None:
@@ -55,6 +87,7 @@ class Bookkeeper:
                 store.dissolve(each.batch, each.seqs)
 
         for each in guilty:
+            self._free(each)
             self._tell(each)
         if guilty:
             await self._surely(name, bury)

@@ -31,6 +31,9 @@ _OFTEN = 4
 #: Where nothing else is left to send, a suspect is sent again so long after it was refused.
 _AGAIN = 1.0
 
+#: So many failures of the first reading that waits are said.
+_AGAIN_AND_AGAIN = 5
+
 #: A batch that fails while nothing at all is accepted is cut after so many seconds, and
 #: for a reading that does another one is tried.
 _STUCK = 3600.0
@@ -139,6 +142,12 @@ class Judgement:
             return True
         is_stuck = parcel.failures >= self._attempts and now - parcel.failing >= _STUCK
         return is_stuck and len(parcel.members) > 1 and self._lanes.is_first(parcel)
+
+    def is_stuck(self, parcel: Parcel) -> bool:
+        """Whether the API fails again and again on this reading, the first that waits."""
+        return (
+            len(parcel.members) == 1 and parcel.failures >= _AGAIN_AND_AGAIN and self._lanes.is_first(parcel)
+        )
 
     def wants_trial(self, parcel: Parcel, verdict: Verdict, now: float) -> bool:
         """

@@ -32,6 +32,20 @@ class Queued(NamedTuple):
     retried: bool = False
 
 
+class Stuck(NamedTuple):
+    """
+    The first reading that waits, if the API fails on it again and again.
+
+    @ivar since: seconds since 1970.
+    """
+
+    seq: int
+    reading: Reading
+    since: float
+    failures: int
+    sentence: str
+
+
 class Dead(NamedTuple):
     """A reading that was refused for good, with what was said about it."""
 

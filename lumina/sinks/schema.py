@@ -14,7 +14,7 @@ from lumina.modbus.values import Value
 from lumina.readings import GOOD, Point, Reading
 
 #: Stands in `user_version`; a file of another version is set aside.
-VERSION = 3
+VERSION = 4
 
 TABLES = """
 CREATE TABLE spool (
@@ -42,6 +42,9 @@ CREATE INDEX gap_of_device ON gap (device, cause);
 CREATE TABLE batch (id INTEGER PRIMARY KEY AUTOINCREMENT, members TEXT NOT NULL);
 CREATE TABLE retried (seq INTEGER PRIMARY KEY);
 CREATE TABLE mark (seq INTEGER PRIMARY KEY, lived REAL NOT NULL);
+CREATE TABLE stuck (
+    seq INTEGER PRIMARY KEY, since REAL NOT NULL, failures INTEGER NOT NULL, sentence TEXT NOT NULL
+);
 """
 
 #: From each version to the next.
@@ -53,6 +56,10 @@ UPGRADES = {
         "ALTER TABLE spool ADD COLUMN boot TEXT NOT NULL DEFAULT '';"
         "ALTER TABLE spool ADD COLUMN ran REAL NOT NULL DEFAULT 0;"
         "ALTER TABLE dead ADD COLUMN lived REAL NOT NULL DEFAULT 0;"
+    ),
+    3: (
+        "CREATE TABLE stuck (seq INTEGER PRIMARY KEY, since REAL NOT NULL,"
+        " failures INTEGER NOT NULL, sentence TEXT NOT NULL);"
     ),
 }
 

@@ -86,6 +86,11 @@ class Sender(Service):
         return self._books.trouble
 
     @property
+    def stuck(self) -> str:
+        """On which reading, the first that waits, the API fails again and again; empty: on none."""
+        return self._books.stuck
+
+    @property
     def refused(self) -> int:
         """How many readings have become dead letters since the start."""
         return self._books.refused

@@ -86,6 +86,7 @@ class SpoolingSink(Service):
             self._unchanged,
             spool.trouble or self._sender.holding or self._sender.trouble,
             self._sender.refused,
+            self._sender.stuck,
         )
 
     def privilegedStartService(self) -> None:

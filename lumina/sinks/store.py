@@ -13,7 +13,7 @@ from typing import Any
 from lumina.readings import Point, Reading
 from lumina.sinks import schema
 from lumina.sinks.losses import OVERFLOW, Losses
-from lumina.sinks.records import Dead, Ledger, Queued
+from lumina.sinks.records import Dead, Ledger, Queued, Stuck
 
 #: Points that are known by their identity; there are as many as are polled.
 _KNOWN = 100_000
@@ -76,6 +76,16 @@ class Store(Losses):
         for seq in seqs:
             self.refused(seq, 0, SET_ASIDE, 0)
         return self._change.get("dead", 0) - before
+
+    def stick(self, seq: int, seconds: float, failures: int, sentence: str) -> None:
+        """
+        The API fails on the first reading that waits.
+
+        @param seconds: for so long.
+        """
+        self._db.execute("DELETE FROM stuck")
+        row = seq, self._wall() - seconds, failures, sentence
+        self._db.execute("INSERT INTO stuck VALUES (?, ?, ?, ?)", row)
 
     def refused(self, seq: int, status: int, sentence: str, attempts: int) -> None:
         """A reading was refused for good; it becomes a dead letter."""
@@ -142,6 +152,12 @@ class Store(Losses):
         """Dead letters, oldest first."""
         rows = self._db.execute("SELECT * FROM dead ORDER BY seq LIMIT ?", (limit,)).fetchall()
         return [Dead(*self._queued((*row[:6], 1))[:2], *row[6:10]) for row in rows]
+
+    def stuck(self) -> Stuck | None:
+        """The first reading that waits, if the API fails on it again and again, as it was noted last."""
+        row = self._db.execute("SELECT seq, since, failures, sentence FROM stuck").fetchone()
+        found = self._read(row[:1]) if row else []
+        return Stuck(row[0], found[0].reading, *row[1:]) if found else None
 
     def ledger(self) -> Ledger:
         """The ledger, as of the last transaction."""
