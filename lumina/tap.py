@@ -204,11 +204,17 @@ def _log_file(twistd: Mapping[str, Any]) -> LogFile | TextIO | None:
     Where the log goes; `None`: where twistd sends it.
 
     @param twistd: its own options; a log that they send elsewhere is theirs.
+    @raise SystemExit: it cannot be written, and why.
     """
     if twistd.get("syslog") or twistd.get("logger"):
         return None
     file = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
-    return sys.stdout if file == "-" else log_file(file)
+    if file == "-":
+        return sys.stdout
+    try:
+        return log_file(file)
+    except OSError as error:
+        raise SystemExit(f"lumina: the log file {file} cannot be written: {error.strerror}") from None
 
 
 def _raise_file_limit() -> None:

@@ -389,6 +389,19 @@ class EndTests(ServiceCase):
         self.assertRegex(program.output, r"\.yaml:2:\d+: ports\.bus\.endpont: .*did you mean 'endpoint'\?")
         self.assertNotIn("Traceback", program.output)
 
+    async def test_log_that_cannot_be_written(self) -> None:
+        """
+        A log file that cannot be written ends the start with its path and the reason, and status 1.
+        """
+        file = Path(self.mktemp())
+        file.write_text("simulators: {s: {preset: meter}}\nlisten: {t: {kind: text, endpoint: 'tcp:0'}}\n")
+        program = programs.twistd(self, "-l", "/no/such/lumina.log", "lumina", "-c", str(file.resolve()))
+        self.assertEqual(await program.ended(), 1)
+        self.assertEqual(
+            program.output.strip(),
+            "lumina: the log file /no/such/lumina.log cannot be written: No such file or directory",
+        )
+
     async def test_no_configuration(self) -> None:
         """
         A file that is named must exist.
