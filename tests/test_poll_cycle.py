@@ -447,6 +447,25 @@ class CycleTests(SynchronousTestCase):
         self.assertEqual(good(run(plan, device, 1.0)), set())
         self.assertEqual(good(run(plan, device, 2.0)), {*range(60)} - asked)
 
+    def test_silent_in_an_interval_of_its_own(self) -> None:
+        """
+        Of a value that is read alone, since its interval is another one, and is met with silence, it is found
+        out that the device lives, by what it gave before; then the value is left out for a while.
+        """
+        plan, device = plan_of([(0, 1), (1, 1), (50, 1)]), Device(mute={50})
+        run(plan, device)
+        for asked in (2, 2, 0, 0):
+            cycle, readings = Cycle(plan, 10.0, plan.agenda(10.0, (2,))), []
+            while block := cycle.next(10.0):
+                try:
+                    readings += cycle.answered(block, device.answer(block), 10.0, WALL)
+                except NoReply as error:
+                    readings += cycle.failed(block, error, 10.0, WALL)
+            readings += cycle.close(10.0, WALL)
+            self.assertEqual([(each.point.address, each.quality) for each in readings], [(50, "timeout")])
+            self.assertEqual(cycle.asked, asked)
+        self.assertEqual(good(run(plan, device, 20.0)), {0, 1})
+
     def test_dead_behind_a_gateway(self) -> None:
         """
         A gateway that says that the device was silent is no answer of the device.

@@ -58,6 +58,21 @@ class UnreadTests(SynchronousTestCase):
         self.assertEqual(self.told("timeout", "timeout", reason="silent"), ["device 1 is offline: silent"])
         self.assertEqual(self.told("shutting_down"), [])
 
+    def test_known_silence(self) -> None:
+        """
+        A device is not offline because a value is silent, read alone, that was so while it answered others.
+        """
+        self.told("good", "timeout", "exception_02")
+        timeout = Reading(POINTS[1], None, self.now, "timeout", "silent")
+        self.successResultOf(self.states.put([timeout]))
+        self.assertIs(self.states.devices()[0].online, True)
+        for dead in (POINTS[0], POINTS[2]):
+            self.successResultOf(
+                self.states.put([timeout, Reading(dead, None, self.now, "timeout", "silent")])
+            )
+            self.assertIs(self.states.devices()[0].online, False)
+            self.told("good", "timeout", "exception_02")
+
     def test_now_and_then(self) -> None:
         """
         Values that come and go do not fill the log.

@@ -71,7 +71,7 @@ class Cycle:
         self._blocks, self._banned = agenda.blocks, agenda.banned
         self._queue = deque(agenda.blocks)
         self._was_silent = self._knowledge.silent
-        self._pulse = Pulse(agenda.blocks, self._knowledge) if self._was_silent else None
+        self._pulse = self._search() if self._was_silent else None
         self._single: Block | None = None
         self._already: dict[int, Reading] = {}
         self._splits: Splits | None = None
@@ -174,6 +174,9 @@ class Cycle:
         self._queue.clear()
         return found
 
+    def _search(self) -> Pulse:
+        return Pulse(self._blocks, self._plan.spans, self._knowledge)
+
     def _alone(self, pulse: Pulse) -> Block | None:
         """A single value, for a sign of life: one that is to be asked alone anyway, or one more request."""
         span = pulse.next()
@@ -206,7 +209,7 @@ class Cycle:
 
     def _silent(self, block: Block, error: LuminaError, now: float) -> None:
         if self._pulse is None:
-            self._pulse = Pulse(self._blocks, self._knowledge)
+            self._pulse = self._search()
         self._pulse.silent(block.spans)
         self.silences += not isinstance(error, BadReply)
         if self._lasting:

@@ -72,6 +72,7 @@ class Plan:
     @ivar points: all of its points; others speak of them by their place.
     @ivar knowledge: what is known of the device; may outlive the plan.
     @ivar costs: what requests to it cost.
+    @ivar spans: of all points, in order.
     """
 
     def __init__(
@@ -95,8 +96,8 @@ class Plan:
         self._decoders = [decoder(point) for point in self.points]
         self._made: dict[tuple[Due, ...], _Made] = {}
         self._blocks: dict[Place, Block] = {}
-        self._all = spans(self.points, range(len(self.points)), self._snapshots)
-        self._plain = len(self._all) == len(self.points)
+        self.spans = spans(self.points, range(len(self.points)), self._snapshots)
+        self._plain = len(self.spans) == len(self.points)
         for problem in problems(self.points, limits, self._snapshots):
             raise BadRequest(problem)
 
@@ -178,10 +179,10 @@ class Plan:
     def _due(self, dues: tuple[Due, ...]) -> Sequence[Span]:
         """The spans of all that is due."""
         if None in dues:
-            return self._all
+            return self.spans
         wanted = self._wanted(dues)
         if self._plain:
-            return [span for span in self._all if span.members[0] in wanted]
+            return [span for span in self.spans if span.members[0] in wanted]
         return spans(self.points, wanted, self._snapshots)
 
     def _wanted(self, dues: tuple[Due, ...]) -> Collection[int]:

@@ -8,7 +8,7 @@ A device that has died costs a few such requests at first, and one in each cycle
 from its third silent one on. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from math import gcd
 
 from lumina.poll.block import Block
@@ -28,9 +28,12 @@ _GOLDEN = 0.618
 class Pulse:
     """The search for a sign of life in one cycle."""
 
-    def __init__(self, blocks: Iterable[Block], knowledge: Knowledge) -> None:
-        """@param blocks: all that the plan has for the cycle."""
-        self._blocks, self._knowledge = blocks, knowledge
+    def __init__(self, blocks: Iterable[Block], others: Iterable[Span], knowledge: Knowledge) -> None:
+        """
+        @param blocks: all that the plan has for the cycle.
+        @param others: what the plan has beyond that, and perhaps that again.
+        """
+        self._blocks, self._others, self._knowledge = blocks, others, knowledge
         self._asked: set[Place] = set()
         silent = knowledge.silent_cycles
         self._left = SINGLES[min(silent, len(SINGLES) - 1)]
@@ -52,7 +55,14 @@ class Pulse:
         for place in (*sound[:1], *fresh[:1], *alone):
             if place in places and place not in self._asked:
                 return places[place]
-        return None
+        return next(self._witnesses(places), None)
+
+    def _witnesses(self, due: Container[Place]) -> Iterator[Span]:
+        """What is not due, and was read before: it tells whether only what is due is silent."""
+        for span in self._others:
+            place = span[:3]
+            if place not in due and place not in self._asked and self._knowledge.proven(*place):
+                yield span._replace(inner=())
 
     def silent(self, several: Sequence[Span]) -> None:
         """These were asked, and nothing came; it matters where that was a single value."""

@@ -139,7 +139,7 @@ class DeviceStates:
                 continue
             self._take(device, device.values[reading.point.parameter], reading, reading.at - behind)
             answers = answered(reading.quality)
-            if answers or (answers is False and device.id not in there):
+            if answers or (answers is False and device.id not in there and not device.unread.known(reading)):
                 there[device.id] = reading
             if reading.quality != GOOD or device.unread.told:
                 odd.setdefault(device.id, []).append(reading)

@@ -16,16 +16,20 @@ class Unread:
     """
     The values of one device that cannot be had, although it answers.
 
-    @ivar told: of which the log has told.
+    @ivar told: of which the log has told, and their quality then.
     """
 
     _log = Logger()
 
     def __init__(self, device: int | str, limit: RateLimit) -> None:
         """@param limit: of how often the log tells of it."""
-        self.told: set[str] = set()
+        self.told: dict[str, str] = {}
         self._device = device
         self._limit = limit
+
+    def known(self, reading: Reading) -> bool:
+        """Whether it fails as it did while the device answered: that says nothing of the device."""
+        return self.told.get(reading.point.parameter) == reading.quality
 
     def took(self, readings: Iterable[Reading], now: float) -> None:
         """
@@ -40,7 +44,8 @@ class Unread:
             elif reading.point.parameter not in self.told:
                 lacking.append(reading)
         if back:
-            self.told.difference_update(reading.point.parameter for reading in back)
+            for reading in back:
+                del self.told[reading.point.parameter]
             self._log.info(
                 "device {device}: {values} again", device=self._device, values=_have(back, "a value")
             )
@@ -49,7 +54,7 @@ class Unread:
                 self._tell([*several], quality, reason)
 
     def _tell(self, several: Sequence[Reading], quality: str, reason: str) -> None:
-        self.told.update(reading.point.parameter for reading in several)
+        self.told.update((reading.point.parameter, quality) for reading in several)
         tell = self._log.info if quality == ABSENT else self._log.warn
         tell(
             "device {device}: {values}: {reason}",
