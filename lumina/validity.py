@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
-from lumina.certificates import certificates_in, lists_in
+from lumina.certificates import LARGEST, certificates_in, lists_in
 
 #: Of what is made for a short time, the last quarter is the end.
 _LAST_PART = 4
@@ -122,8 +122,9 @@ def _dated(file: File) -> Iterable[Dated]:
     """Each that counts: of several by one name the last to end, of roots the last of all."""
     read: Callable[[str], Iterable[Dated]] = _of_lists if file.use is Use.LISTS else _of_certificates
     try:
-        paths = sorted(map(str, Path(file.path).glob("*.pem"))) if Path(file.path).is_dir() else [file.path]
-        found = [dated for path in paths for dated in read(path)]
+        within = sorted(Path(file.path).glob("*.pem")) if Path(file.path).is_dir() else [Path(file.path)]
+        paths = [path for path in within if path.is_file() and path.stat().st_size <= LARGEST]
+        found = [dated for path in paths for dated in read(str(path))]
     except (OSError, ValueError):
         return ()
     last: dict[str, Dated] = {}

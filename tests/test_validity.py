@@ -1,5 +1,6 @@
 """Until when certificates are good, and what an operator is told of it."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,11 +96,12 @@ class ValidityTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """
-        What cannot be read is passed over.
+        What cannot be read, or would never come to an end, is passed over.
         """
         damaged = self.folder / "damaged.pem"
         damaged.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-        for path in ("/nowhere/a.pem", str(damaged)):
+        os.mkfifo(self.folder / "pipe.pem")
+        for path in ("/nowhere/a.pem", "/dev/zero", str(self.folder / "pipe.pem"), str(damaged)):
             self.assertEqual(self.told(path), [])
         damaged.write_bytes(b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
         self.assertEqual(self.told(str(damaged), Use.LISTS), [])
