@@ -104,6 +104,8 @@ class ConfiguredTests(SynchronousTestCase):
             ("http://me:hush@example.org:99999/", "//***@example.org:99999/"),
             ("me:hush@example.org", "'***@example.org' is not a URL"),
             ("http://example.org/ä", "has characters that a URL cannot have"),
+            ("http://example.org/a?key=hush#x", "'http://example.org/a?***' has characters"),
+            ("example.org/a?key=hush", "'example.org/a?***' is not a URL"),
         ):
             (error,) = self.errors(f"kind: post, url: '{url}'")
             self.assertIn(words, error)
@@ -125,7 +127,7 @@ class ConfiguredTests(SynchronousTestCase):
             ("key: k", "a key without its certificate"),
             ("pause: 9, longest_pause: 3", "pause, 9, is above longest_pause, 3"),
             ("headers: {Idempotency-Key: x}", "'Idempotency-Key' is not a header that can be set here"),
-            ("token_env: 'a b'", "is not the name of an environment variable"),
+            ("token_env: 'hush b'", "token_env: this is not the name of an environment variable"),
         ):
             (error,) = self.errors(f"kind: post, url: 'https://example.org/', {keys}")
             self.assertIn(words, error)
@@ -187,6 +189,7 @@ class AssembledTests(SynchronousTestCase):
         file.write_bytes(b"\xffhush")
         self.refused(f"token_file: {file}", f"{file} holds something that cannot stand in a header")
         self.refused("headers_env: {X-Key: KEY}", "headers_env.X-Key: the environment variable KEY is not")
+        self.refused("token_env: h4ZhushHUSHhush", "token_env: the environment variable h4Z... is not set")
 
     def test_not_shown(self) -> None:
         """
@@ -196,10 +199,12 @@ class AssembledTests(SynchronousTestCase):
         keys = (
             "user: me, password_env: P, headers: {X-Site: north, X-Api-Key: k3y}, headers_env: {X-Other: O}"
         )
-        (config,) = loads(f"{HEAD}  api: {{kind: post, url: 'https://a/', {keys}}}\n", "f").sinks.values()
+        (config,) = loads(
+            f"{HEAD}  api: {{kind: post, url: 'https://a/?k=qu3ry', {keys}}}\n", "f"
+        ).sinks.values()
         assert isinstance(config, Post)
         _, secrets = headers_of(config, {"P": "hush", "O": "0ther"})
-        self.assertEqual({*secrets}, {"hush", "k3y", "0ther", "bWU6aHVzaA=="})
+        self.assertEqual({*secrets}, {"hush", "k3y", "0ther", "bWU6aHVzaA==", "qu3ry"})
 
     def test_files(self) -> None:
         """

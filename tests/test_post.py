@@ -1,5 +1,7 @@
 """One attempt to post: what is sent, what is made of the answer, and that no secret is told."""
 
+import base64
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,13 +53,13 @@ class PostTests(SynchronousTestCase):
         self.stub: Any = StubTreq(self.server)
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
 
-    def send(self, client: Any = None, members: str = "") -> Deferred[Verdict]:
-        posting = Posting(URL, [("Authorization", f"Bearer {SECRET}"), ("X-Site", "a")], [SECRET], 10.0)
+    def send(self, client: Any = None, members: str = "", secret: str = SECRET) -> Deferred[Verdict]:
+        posting = Posting(URL, [("Authorization", f"Bearer {secret}"), ("X-Site", "a")], [secret], 10.0)
         post = Post(posting, client or self.stub, self.clock, lambda: START)
         return post.send("name-17", b'{"value":1}', members)
 
-    def verdict(self, client: Any = None) -> Verdict:
-        done = self.send(client)
+    def verdict(self, client: Any = None, secret: str = SECRET) -> Verdict:
+        done = self.send(client, secret=secret)
         self.stub.flush()
         return self.successResultOf(done)
 
@@ -105,6 +107,26 @@ class PostTests(SynchronousTestCase):
         self.assertNotIn(SECRET, verdict.sentence)
         self.assertIn('{"errors": "*** [31m"}xxx', verdict.sentence)
         self.assertTrue(verdict.sentence.isprintable() and len(verdict.sentence) < 350)
+
+    def test_written_otherwise(self) -> None:
+        """
+        Nor as JSON, a URL, HTML or base64 have it, nor in the address to which the API has moved.
+        """
+        self.server.status, self.server.headers = 302, {"Location": f"/new/{SECRET}/"}
+        self.assertIn("has moved to /new/***/", self.verdict().sentence)
+        secret = 'a/b+c<d>"e'
+        self.server.status = 422
+        for written in (
+            json.dumps(secret),
+            json.dumps(secret).replace("/", "\\/"),
+            "a%2Fb%2Bc%3Cd%3E%22e",
+            "a/b+c&lt;d&gt;&quot;e",
+            base64.b64encode(secret.encode()).decode(),
+        ):
+            self.server.answer = f"you said {written}".encode()
+            sentence = self.verdict(secret=secret).sentence
+            self.assertIn("you said", sentence)
+            self.assertNotIn(written.strip('"='), sentence)
 
     def test_told_to_wait(self) -> None:
         """

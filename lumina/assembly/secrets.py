@@ -4,11 +4,15 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from lumina.config.sinks import Post
 
 #: Names of headers whose values are secret, wherever they are written.
 _SECRET = re.compile(r"auth|key|token|secret|cookie|passw", re.IGNORECASE)
+
+#: How variables are called; what looks otherwise may be a secret that was put where its name belongs.
+_NAME = re.compile(r"[A-Z_][A-Z0-9_]*|[a-z_]+")
 
 
 def headers_of(
@@ -36,6 +40,7 @@ def headers_of(
         pair = base64.b64encode(f"{chosen.user}:{found['password_env']}".encode()).decode()
         headers.append(("Authorization", f"Basic {pair}"))
         secrets.append(pair)
+    secrets += [value for _, value in parse_qsl(urlsplit(chosen.url).query) if len(value) > 3]
     secrets += [word for secret in secrets for word in secret.split(" ")[1:] if len(word) > 3]
     return headers, sorted(secrets, key=len, reverse=True)
 
@@ -54,7 +59,8 @@ def _secret(environment: Mapping[str, str], key: str, variable: str | None, file
     """A secret, from the one place or the other; never part of an error."""
     if variable is not None:
         secret = environment.get(variable, "").strip()
-        where = f"{key}: the environment variable {variable}"
+        shown = variable if _NAME.fullmatch(variable) else f"{variable[:3]}..."
+        where = f"{key}: the environment variable {shown}"
     else:
         try:
             secret = Path(file or "").read_text("utf-8", "replace").strip()

@@ -41,20 +41,23 @@ def _url(value: str) -> str:
     if parts.username is not None:
         raise ValueError("a URL is no place for secrets; see user, password_file and password_env")
     if "[" in parts.netloc:
-        raise ValueError(f"'{value}' has an IPv6 address, which cannot be posted to; give the machine a name")
+        raise ValueError(
+            f"'{_bare(value)}' has an IPv6 address, which cannot be posted to; give the machine a name"
+        )
     if not value.isascii() or not value.isprintable() or " " in value or parts.fragment:
-        raise ValueError(f"'{value}' has characters that a URL cannot have, or a part behind #")
+        raise ValueError(f"'{_bare(value)}' has characters that a URL cannot have, or a part behind #")
     return value
 
 
 def _bare(value: str) -> str:
-    """A text that may have a password in it, without what could be one."""
-    return re.sub(r"(//|^)[^/]*@", r"\1***@", value)
+    """A text that may have a password or a key in it, without what could be one."""
+    return re.sub(r"[?#].*", "?***", re.sub(r"(//|^)[^/]*@", r"\1***@", value), flags=re.DOTALL)
 
 
 def _variable(value: str) -> str:
     if not _VARIABLE.fullmatch(value):
-        raise ValueError(f"'{value}' is not the name of an environment variable, such as LUMINA_TOKEN")
+        # What stands here instead of a name may be the secret itself.
+        raise ValueError("this is not the name of an environment variable, such as LUMINA_TOKEN")
     return value
 
 

@@ -4,8 +4,12 @@ Posts to an HTTP API, by treq: one request is one attempt, and has one verdict.
 What is secret is in headers alone, and is struck out of whatever an API says.
 """
 
-from collections.abc import Callable, Sequence
+import base64
+import html
+import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote, quote_plus
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost, DNSLookupError
@@ -51,6 +55,9 @@ class Post:
         @param client: of treq, with its pool of connections.
         """
         self._posting = posting
+        self._secrets = sorted({each for secret in posting.secrets for each in _written(secret)}, key=len)[
+            ::-1
+        ]
         self._client = client
         self._reactor = reactor
         self._wall = wall
@@ -94,17 +101,22 @@ class Post:
 
     def _sentence(self, response: Any, headers: dict[str, str], said: bytes) -> str:
         phrase = getattr(response, "phrase", b"") or b""
-        sentence = f"{response.code} {phrase.decode('latin-1')}".strip()
+        sentence = self._shown(f"{response.code} {phrase.decode('latin-1')}").strip()
         if 300 <= response.code < 400:
-            return f"{sentence}: the API has moved to {headers.get('location', '?').partition('?')[0]}"
+            moved = headers.get("location", "?").partition("?")[0]
+            return f"{sentence}: the API has moved to {self._shown(moved)}"
         if response.code < 300:
             return sentence
-        text = self._without_secrets(said.decode("utf-8", "replace"))
-        shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        return f"{sentence}: {shown[:_SHOWN]}" if shown else sentence
+        shown = self._shown(said.decode("utf-8", "replace"))
+        return f"{sentence}: {shown}" if shown else sentence
+
+    def _shown(self, text: str) -> str:
+        """The beginning of what somebody else has said, on one line and without secrets."""
+        text = self._without_secrets(text)
+        return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN]
 
     def _without_secrets(self, text: str) -> str:
-        for secret in self._posting.secrets:
+        for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
@@ -114,6 +126,16 @@ class Post:
     def _excuse(self, failure: Failure) -> Verdict:
         was_reached = not failure.check(ConnectError, DNSLookupError)
         return Verdict(Fate.LATER, sentence=self._without_secrets(_reason(failure)), lost=was_reached)
+
+
+def _written(secret: str) -> Iterator[str]:
+    """How a secret may stand in what an API says: as it is, in JSON, in a URL, in HTML, in base64."""
+    yield secret
+    if not secret:
+        return
+    in_json = json.dumps(secret)[1:-1]
+    yield from (in_json, in_json.replace("/", "\\/"), quote(secret, safe=""), quote_plus(secret))
+    yield from (html.escape(secret), base64.b64encode(secret.encode()).decode().rstrip("="))
 
 
 def _reason(failure: Failure) -> str:
