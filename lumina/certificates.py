@@ -78,7 +78,7 @@ class Files:
 
         @return: as `give` does.
         """
-        store.set_flags(_NO_CHECK_TIME)
+        store.set_flags(_NO_CHECK_TIME | X509StoreFlags.PARTIAL_CHAIN)
         wrong = _complaints("clients", self.clients, store.load_locations)
         if self.revoked:
             wrong += _complaints("revoked", self.revoked, lambda path: _revoked(store, path))
@@ -136,6 +136,7 @@ def lists_in(path: str) -> Sequence[CertificateRevocationList]:
 def _clients(context: SSL.Context, path: str) -> None:
     context.load_verify_locations(path)
     context.load_client_ca(path.encode())
+    _store_of(context).set_flags(X509StoreFlags.PARTIAL_CHAIN)  # one is trusted without who signed for it
 
 
 def _store_of(context: SSL.Context) -> X509Store:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 from lumina import tls
@@ -211,3 +212,18 @@ class StrengthTests(SecureCase):
         self.assertTrue(transport.disconnecting or transport.disconnected)
         self.assertEqual(self.askers, [])
         self.clock.advance(LONGEST)
+
+
+class PartialChainTests(SecureCase):
+    def test_only_the_nearest_authority(self) -> None:
+        """
+        An authority that another one has signed for can be trusted alone: its clients are let in, those
+        of the other are not.
+        """
+        plant = Authority("Plant CA", self.authority)
+        Path(self.clients).write_bytes(plant.certificate.public_bytes(Encoding.PEM))
+        self.listen()
+        self.assertEqual(self.visit(Client(plant.issue("panel"))).ask(b"x"), b"x")
+        self.askers.clear()
+        self.assertRefused(Client(self.authority.issue("scada")), UNKNOWN)
+        self.assertRefused(Client(Authority("Other CA", self.authority).issue("scada")), UNKNOWN)

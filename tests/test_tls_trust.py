@@ -106,3 +106,20 @@ class TrustTests(SecureCase):
         visit = self.visit(Client())
         self.secured.renew()
         self.assertEqual(self.still([visit]), [True])
+
+    def test_only_the_nearest_authority(self) -> None:
+        """
+        Who is signed for by an authority that is trusted alone stays when that is read anew.
+        """
+        plant, root = Authority("Plant CA", self.authority), Path(self.clients).read_bytes()
+        Path(self.clients).write_bytes(plant.certificate.public_bytes(Encoding.PEM))
+        self.listen()
+        visits = self.connected(plant.issue("scada"))
+        self.secured.renew()
+        self.assertEqual(self.still(visits), [True])
+        Path(self.clients).write_bytes(root)
+        self.secured.renew()
+        self.assertEqual(self.still(visits), [True])
+        Authority("Other CA").save(self.folder, "clients")
+        self.secured.renew()
+        self.assertEqual(self.still(visits), [False])
