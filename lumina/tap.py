@@ -170,8 +170,8 @@ def makeService(options: Options) -> Root:
     config: settings.Config = options["settings"]
     file = _log_file(options.parent or {})
     root = Root(None if file is None else observer(config.log.level, file))
-    if isinstance(file, LogFile):
-        on_signals(reactor, {signal.SIGUSR1: file.rotate})  # as twistd does with a log of its own
+    # As twistd does with a log of its own. Where there is no file, it must not be the end either.
+    on_signals(reactor, {signal.SIGUSR1: file.rotate if isinstance(file, LogFile) else bool})
     if options["demonstration"] is not None:
         addresses = [each.address for each in config.listen.values() if not isinstance(each, RTUSlave)]
         Demonstration(options["demonstration"], addresses).setServiceParent(root)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.bus.port import Port
 from lumina.bus.settings import PortSettings, UnitSettings
-from lumina.errors import BadReply, NoReply, Suspended
+from lumina.errors import BadReply, Expired, NoReply, Suspended
 from lumina.interfaces import Priority, Terms
 from lumina.modbus.pdu import (
     ReadHoldingRegisters,
@@ -111,6 +111,15 @@ class DoubtTests(RulesCase):
         self.nothing_sent()
         pass_time(self.clock, 0.2)
         self.sent()
+
+    def test_expired_in_doubt(self) -> None:
+        """
+        One whose time runs out meanwhile is told what it has waited for.
+        """
+        self.port(linger=1.5)
+        self.miss()
+        error = self.failureResultOf(self.lasting(self.ask(patience=0.2)), Expired)
+        self.assertIn("while a late reply of unit 1 could have been taken for its own", str(error.value))
 
     def test_others_go_on(self) -> None:
         """

@@ -54,7 +54,7 @@ class Port(Link):
         self._endpoint = endpoint
         schedule: Schedule[Job] = Schedule(settings.queue, settings.queue_per_client, settings.floor)
         units = Units(_habits(settings))
-        requests = Requests(settings.name, schedule, reactor, watchers, self._unsent)
+        requests = Requests(settings.name, schedule, reactor, watchers, self._unsent, held_up=self._held_up)
         super().__init__(reactor, requests, units, "not opened yet")
         self._carrier = Carrier(settings, requests, units, reactor)
         self._entrance = Entrance(settings, requests, units, self._carrier.recent, reactor, self._usable)
@@ -180,6 +180,12 @@ class Port(Link):
     def _free_at(self, job: Job, now: float) -> float:
         """From when no late reply could be taken for the reply to this one."""
         return self._units.free_at(job.unit, job.request.function, now)
+
+    def _held_up(self, job: Job) -> str:
+        now = self._reactor.seconds()
+        if self._free_at(job, now) <= now:
+            return ""
+        return f", while a late reply of unit {job.unit} could have been taken for its own"
 
     async def _until_one_is_ready(self, now: float) -> None:
         """

@@ -84,11 +84,14 @@ class Requests:
         watchers: Sequence[Watcher] = (),
         unsent: Callable[[Job], None] = lambda job: None,
         wake: Callable[[], None] | None = None,
+        held_up: Callable[[Job], str] = lambda job: "",
     ) -> None:
         """
         @param unsent: hears of each request that entered, and ended without
             having been sent.
         @param wake: is called instead of ringing the bell.
+        @param held_up: the end of a sentence: what a request has waited for, where it
+            is more than its turn.
         """
         self._port = port
         self._schedule = schedule
@@ -96,6 +99,7 @@ class Requests:
         self._watchers = watchers
         self._unsent = unsent
         self._wake = wake
+        self._held_up = held_up
         self._bell: DeferredQueue[None] = DeferredQueue(size=1)
         self.deepest = 0
         self._barriers: Counter[int] = Counter()
@@ -232,7 +236,7 @@ class Requests:
     def _expire(self, job: Job) -> None:
         job.expiry = None
         self._schedule.remove(job)
-        self.end(job, Expired(f"{job.terms.patience:g} s went by before its turn came"))
+        self.end(job, Expired(f"{job.terms.patience:g} s went by before its turn came{self._held_up(job)}"))
 
     def _withdraw(self, done: Deferred[Reply]) -> None:
         """The asker has lost interest; what is on the wire is finished all the same."""

@@ -52,7 +52,8 @@ def follow(port: str, units: Units, requests: Requests, unit: int, suspended: bo
     """
     still = units.is_suspended(unit)
     if still and not suspended:
-        _log.warn("{port}: unit {unit} is suspended", port=port, unit=unit)
-        requests.end_unit(unit, Suspended(units.silence(unit, now)))
+        silence = units.silence(unit, now)
+        _log.warn("{port}: unit {unit} is suspended: {silence}", port=port, unit=unit, silence=silence)
+        requests.end_unit(unit, Suspended(silence))
     elif suspended and not still:
         _log.info("{port}: unit {unit} replies again", port=port, unit=unit)

@@ -4,6 +4,7 @@ import re
 import socket
 import sys
 from pathlib import Path
+from signal import SIGUSR1
 from typing import Any
 
 from twisted.internet import reactor
@@ -334,6 +335,17 @@ class EndTests(ServiceCase):
             again = await self.start(slave.device)
             await again.says(": open,")
             self.assertEqual(await again.stop(), 0)
+
+    async def test_rotation_without_a_log_file(self) -> None:
+        """
+        To be asked for a new log file, as logrotate asks all services, ends none that has no log file.
+        """
+        slave = await programs.paced_slave(self, "--baud", "9600")
+        lumina = await self.start(slave.device)
+        lumina.transport.signalProcess(SIGUSR1)
+        client = await self.client()
+        self.assertRegex(await client.ask("version"), "lumina")
+        self.assertEqual(await lumina.stop(), 0)
 
     async def test_second_instance(self) -> None:
         """
