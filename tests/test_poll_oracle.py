@@ -78,10 +78,10 @@ def points(places: Sequence[tuple[int, int]]) -> list[Point]:
     return [Point(1, f"{address}/{size}", HOLDING, address, FORMATS[size]) for address, size in places]
 
 
-def cycle(plan: Plan, device: Device, now: float) -> dict[Point, Reading]:
-    """One cycle: a reading of each point, which is right or says that there is none."""
+def cycle(plan: Plan, device: Device, now: float, due: tuple[int, ...] | None = None) -> dict[Point, Reading]:
+    """One cycle: a reading of each point that is due, which is right or says that there is none."""
     device.asked.clear()
-    reading, found = Cycle(plan, now), []
+    reading, found = Cycle(plan, now, plan.agenda(now, due)), []
     while block := reading.next(now):
         try:
             pdu = device.answer(block)
@@ -94,14 +94,15 @@ def cycle(plan: Plan, device: Device, now: float) -> dict[Point, Reading]:
         addresses = range(each.point.address, each.point.address + each.point.size)
         value = int.from_bytes(struct.pack(f">{len(addresses)}H", *addresses), "big")
         assert each.value == (value if each.quality == "good" else None), each
-    assert sorted(each.point.parameter for each in found) == sorted(each.parameter for each in plan.points)
+    wanted = plan.points if due is None else [plan.points[place] for place in due]
+    assert sorted(each.point.parameter for each in found) == sorted(each.parameter for each in wanted)
     assert len(device.asked) <= 4 * len(plan.points) + 4, device.asked
     return {each.point: each for each in found}
 
 
-def lost(plan: Plan, device: Device, readings: dict[Point, Reading]) -> list[Point]:
+def lost(device: Device, readings: dict[Point, Reading]) -> list[Point]:
     """What the device would have given, and was not read."""
-    return [each for each in plan.points if device.gives(each) and readings[each].quality != "good"]
+    return [each for each, reading in readings.items() if device.gives(each) and reading.quality != "good"]
 
 
 places = st.lists(
@@ -153,8 +154,22 @@ class OracleTests(SynchronousTestCase):
             cycle(plan, device, now)
             now += 60
         for _ in range(30):
-            self.assertEqual(lost(plan, device, cycle(plan, device, now)), [])
+            self.assertEqual(lost(device, cycle(plan, device, now)), [])
             now += BAN / 3
+
+    @tries(100)
+    @given(plans, devices, st.data())
+    def test_intervals(self, plan: Plan, device: Device, data: st.DataObject) -> None:
+        """
+        It is the same where some of the values are due more often than the others.
+        """
+        often = tuple(sorted(data.draw(st.sets(st.sampled_from(range(len(plan.points)))))))
+        for number in range(5 * (FOUND_OUT + len(plan.points))):
+            cycle(plan, device, 60.0 * number, often if number % 4 else None)
+        now = 60.0 * number
+        for number in range(30):
+            readings = cycle(plan, device, now + BAN / 3 * number, often if number % 4 else None)
+            self.assertEqual(lost(device, readings), [])
 
     @tries(150)
     @given(
@@ -180,7 +195,7 @@ class OracleTests(SynchronousTestCase):
             cycle(plan, device, now)
             now += 60
         for _ in range(5):
-            self.assertEqual(lost(plan, device, cycle(plan, device, now)), [])
+            self.assertEqual(lost(device, cycle(plan, device, now)), [])
             now += BAN
 
     @tries(150)
@@ -215,4 +230,4 @@ class OracleTests(SynchronousTestCase):
         device.mute = frozenset(data.draw(st.sets(st.sampled_from(taken), max_size=2)))
         cycle(plan, device, 300.0)
         for number in range(6):
-            self.assertEqual(lost(plan, device, cycle(plan, device, 360.0 + number)), [])
+            self.assertEqual(lost(device, cycle(plan, device, 360.0 + number)), [])
