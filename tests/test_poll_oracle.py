@@ -147,7 +147,7 @@ class OracleTests(SynchronousTestCase):
     def test_steady(self, plan: Plan, device: Device) -> None:
         """
         What a device can give is read in each cycle after the first ones, for days, whatever else it
-        refuses or is silent to, and whatever of that is tried again.
+        refuses or is silent to, and whatever of that is tried again, which costs three timeouts at most.
         """
         now = 0.0
         for _ in range(FOUND_OUT + len(plan.points)):
@@ -155,6 +155,8 @@ class OracleTests(SynchronousTestCase):
             now += 60
         for _ in range(30):
             self.assertEqual(lost(device, cycle(plan, device, now)), [])
+            silences = [each for each in device.asked if isinstance(device.fault(range(*each)), NoReply)]
+            self.assertLessEqual(len(silences), 3)
             now += BAN / 3
 
     @tries(100)
