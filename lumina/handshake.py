@@ -28,7 +28,20 @@ _ALERTS = {
 #: The same where TLS has no word for it, by OpenSSL's numbers.
 _OBJECTIONS = {
     3: "`revoked` has no list of who signed its certificate",
+    9: "its certificate is not valid yet; is the clock right?",
+    11: "the list in `revoked` is not valid yet; is the clock right?",
     12: "the list in `revoked` was to be renewed by now",
+    24: "who signed its certificate is no authority",
+    26: "its certificate is not made for clients",
+    66: "its key is too short",
+    67: "the key of who signed its certificate is too short",
+    68: "its certificate is signed with too weak a digest, such as SHA-1",
+}
+
+#: The same of who signed it.
+_OBJECTIONS_TO_AUTHORITIES = {
+    9: "who signed its certificate is not valid yet; is the clock right?",
+    10: "who signed its certificate has expired",
 }
 
 _FATAL = 2
@@ -91,10 +104,11 @@ class Handshake:
         self._refused(host_of(self._protocol), why)
 
 
-def verified(connection: SSL.Connection, _certificate: X509, error: int, _depth: int, sound: int) -> bool:
+def verified(connection: SSL.Connection, _certificate: X509, error: int, depth: int, sound: int) -> bool:
     """OpenSSL has looked at a certificate of a client, or of who signed for it."""
     if not sound:
-        connection.get_app_data().handshake.objection = _OBJECTIONS.get(error, "")
+        known = _OBJECTIONS | _OBJECTIONS_TO_AUTHORITIES if depth else _OBJECTIONS
+        connection.get_app_data().handshake.objection = known.get(error, "")
     return bool(sound)
 
 

@@ -64,7 +64,20 @@ class HandshakeTests(SecureCase):
         old = self.authority.issue("scada", first_day=-9, last_day=-2)
         self.assertRefused(Client(old), "its certificate is expired (TLS alert 45)")
         young = self.authority.issue("scada", first_day=2, last_day=9)
-        self.assertRefused(Client(young), "its certificate is bad (TLS alert 42)")
+        self.assertRefused(
+            Client(young), "its certificate is not valid yet; is the clock right? (TLS alert 42)"
+        )
+
+    def test_expired_authority(self) -> None:
+        """
+        Nor is whom an authority has signed for that has expired, and the log does not say so of the client.
+        """
+        self.authority = Authority(last_day=-1)
+        self.clients, _ = self.authority.save(self.folder, "clients")
+        self.listen()
+        self.assertRefused(
+            Client(self.authority.issue("scada")), "who signed its certificate has expired (TLS alert 45)"
+        )
 
     def test_certificate_of_a_server(self) -> None:
         """
@@ -73,7 +86,7 @@ class HandshakeTests(SecureCase):
         self.listen()
         self.assertRefused(
             Client(self.authority.issue("other", server=True)),
-            "its certificate is of a kind that is not supported (TLS alert 43)",
+            "its certificate is not made for clients (TLS alert 43)",
         )
 
     def test_intermediate_authority(self) -> None:
