@@ -22,6 +22,9 @@ AWAKE = 0.00007
 #: How often at most to sleep at once, after staying awake was in vain.
 MOST_SLEEPS = 256
 
+#: What is left of that, each time that staying awake is of use.
+OF_USE = 7 / 8
+
 #: Descriptors that are ready, each with what it is ready for.
 Events = Sequence[tuple[int, int]]
 
@@ -30,8 +33,9 @@ class Lookout:
     """
     Waits for events; first awake, as long as that is of use, then asleep.
 
-    Each time that it stays awake in vain, it sleeps at once twice as often before
-    it tries that anew: so clients that take their time, and slow lines, cost next to nothing.
+    Each time that it stays awake in vain, it sleeps at once twice as often before it
+    tries that anew, and it takes five times of use to make up for that: so clients that
+    take their time, and slow lines, cost next to nothing.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Lookout:
         self._poll = poll
         self._seconds = seconds
         self._sleeps = 0
-        self._next_sleeps = 1
+        self._next_sleeps = 1.0
 
     def wait(self, timeout: float, most: int) -> Events:
         """@return: what there is as soon as there is something, or nothing after `timeout` seconds."""
@@ -63,9 +67,9 @@ class Lookout:
         while seconds() < until:
             events = poll(0, most)
             if events:
-                self._next_sleeps = 1
+                self._next_sleeps = max(1.0, self._next_sleeps * OF_USE)
                 return events
-        self._sleeps = self._next_sleeps
+        self._sleeps = int(self._next_sleeps)
         self._next_sleeps = min(2 * self._next_sleeps, MOST_SLEEPS)
         return ()
 

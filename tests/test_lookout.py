@@ -97,6 +97,26 @@ class LookoutTests(SynchronousTestCase):
         self.assertEqual(len(self.system.slept), 20 * MOST_SLEEPS)
         self.assertLess(self.system.awake, 30 * (AWAKE + 2 * LOOK))
 
+    def test_by_turns(self) -> None:
+        """
+        It is given up as well where something comes soon only every other time, as on a slow
+        line: its reply late, and the next request soon after that.
+        """
+        for _ in range(20 * MOST_SLEEPS):
+            self.system.wait(gap=0.01)
+            self.system.wait(gap=AWAKE / 2)
+        self.assertLess(self.system.awake, 20 * MOST_SLEEPS * AWAKE / 20)
+
+    def test_mostly_of_use(self) -> None:
+        """
+        It is not given up where it is in vain one time in ten.
+        """
+        for _ in range(MOST_SLEEPS):
+            self.system.wait(gap=0.01)
+            for _ in range(9):
+                self.system.wait(gap=AWAKE / 2)
+        self.assertLess(len(self.system.slept), 3 * MOST_SLEEPS)
+
     def test_of_use_again(self) -> None:
         """
         It is found out when staying awake is of use again, after not too long.
