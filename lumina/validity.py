@@ -83,6 +83,14 @@ def doubts(files: Iterable[File], days: float, now: datetime) -> Iterator[Doubt]
                 yield Doubt(about, is_bad, f"{file.owner}: {file.argument} '{file.path}' {clause}")
 
 
+def ends(files: Iterable[File]) -> Iterator[str]:
+    """Until when each is good, a line for each; what cannot be read is passed over."""
+    for file in files:
+        for dated in _dated(file):
+            until = "to be renewed by" if file.use is Use.LISTS else "until"
+            yield f"{file.owner}: {file.argument} of {dated.whose}, {until} {_moment(dated.ends)}"
+
+
 def _judged(dated: Dated, use: Use, days: float, now: datetime) -> tuple[str, str]:
     """@return: what is the matter in a word, and a clause for people; empty: nothing is."""
     early = min(days * _DAY, (dated.ends - dated.begins) / _LAST_PART)

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from lumina.config import credentials
 from lumina.config.devices import Device
 from lumina.config.listeners import Listener
 from lumina.config.polled import polled
 from lumina.config.ports import Port
 from lumina.config.settings import Config
 from lumina.config.sinks import Lines, Post, Sink
+from lumina.validity import ends
 
 
 def summary(config: Config) -> Iterator[str]:
@@ -25,6 +27,7 @@ def summary(config: Config) -> Iterator[str]:
         yield f"sink {key}: {sink.kind}{_goal(sink)}"
     for key, listener in config.listen.items():
         yield f"listener {key}: {listener.kind} on {listener.address}, {_access(listener, config)}"
+    yield from (f"certificate {line}" for line in ends(credentials.files(config)))
 
 
 def _polled(config: Config) -> str:
