@@ -134,43 +134,59 @@ class CommandTests(SynchronousTestCase):
             (1, "/nonexistent/lumina.yaml: cannot be read: No such file or directory\n"),
         )
 
-    def test_certificates_at_their_end(self) -> None:
-        """
-        Until when certificates are good is said; one that has expired, or will soon, is no error, and told.
-        """
-        folder = Path(self.mktemp())
-        folder.mkdir()
+    def secured(self, folder: Path) -> str:
+        """A configuration with certificates in this folder: those of `Old CA` are not good any more."""
         authority = Authority("Old CA", last_day=-1)
         certificate, key = authority.issue("lumina", last_day=400, server=True).save(folder, "server")
         clients, _ = authority.save(folder, "clients")
         shown, _ = authority.issue("me", first_day=-9, last_day=1).save(folder, "shown")
-        revoked = authority.revoke(folder, last_day=-2)
+        (folder / "both.pem").write_text(Path(certificate).read_text() + Path(key).read_text())
         own = f"certificate={shown}:privateKey={folder}/shown.key"
-        files = f"certificate={certificate}:key={key}:clients={clients}:revoked={revoked}"
-        path, result = self.check(
+        files = f"certificate={certificate}:key={key}:clients={clients}"
+        files += f":revoked={authority.revoke(folder, last_day=-2)}"
+        return (
             f"devices: {{plc: {{endpoint: 'tls:10.0.0.7:802:{own}'}}}}\n"
             f"sinks: {{api: {{kind: post, url: 'https://example.org/', ca: {clients}}}}}\n"
-            f"listen: {{secure: {{kind: text, endpoint: 'mbaps:802:{files}'}}}}\n"
+            f"listen:\n"
+            f"  secure: {{kind: text, endpoint: 'mbaps:802:{files}'}}\n"
+            f"  plain: {{kind: text, endpoint: 'ssl:803:privateKey={folder}/both.pem'}}\n"
         )
-        self.assertEqual(result.exit_code, 0)
-        _, _, _, *known = [line.rpartition(" 20")[0] for line in result.stdout.splitlines()]
+
+    def test_certificates(self) -> None:
+        """
+        Until when each certificate is good is said.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        _, result = self.check(self.secured(folder))
+        said = [line for line in result.stdout.splitlines() if line.startswith("certificate ")]
         self.assertEqual(
-            known,
+            [line.rpartition(" 20")[0] for line in said],
             [
                 "certificate devices.plc: certificate of CN=me,O=Works, until",
                 "certificate listen.secure: certificate of CN=lumina,O=Works, until",
                 "certificate listen.secure: clients of CN=Old CA,O=Works, until",
                 "certificate listen.secure: revoked of CN=Old CA,O=Works, to be renewed by",
+                "certificate listen.plain: privateKey of CN=lumina,O=Works, until",
                 "certificate sinks.api: ca of CN=Old CA,O=Works, until",
             ],
         )
+
+    def test_certificates_at_their_end(self) -> None:
+        """
+        One that has expired, or will soon, is no error, and is told with what follows.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        path, result = self.check(self.secured(folder))
+        self.assertEqual(result.exit_code, 0)
         for line, beginning, end in zip(
             result.stderr.splitlines(),
             (
-                f"devices.plc: certificate '{shown}' expires in 24 hours, on ",
-                f"listen.secure: clients '{clients}' has expired, on ",
-                f"listen.secure: revoked '{revoked}' has a list of CN=Old CA,O=Works that was to be ",
-                f"sinks.api: ca '{clients}' has expired, on ",
+                f"devices.plc: certificate '{folder}/shown.pem' expires in 24 hours, on ",
+                f"listen.secure: clients '{folder}/clients.pem' has expired, on ",
+                f"listen.secure: revoked '{folder}/revoked.pem' has a list of CN=Old CA,O=Works that was ",
+                f"sinks.api: ca '{folder}/clients.pem' has expired, on ",
             ),
             (
                 " (CN=me,O=Works)",

@@ -80,7 +80,10 @@ def _endpoints(config: Config) -> Iterator[tuple[str, Endpoint]]:
 
 
 def _files(owner: str, named: Mapping[str, str]) -> Iterator[File]:
-    yield from (File(owner, name, path, _USES[name]) for name, path in named.items() if name in _USES)
+    uses = _USES
+    if "certificate" not in named and "certKey" not in named:
+        uses = uses | {"privateKey": Use.OWN}  # then the certificate is in the file of its key
+    yield from (File(owner, name, path, uses[name]) for name, path in named.items() if name in uses)
 
 
 def of_sink(entry: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
