@@ -21,8 +21,14 @@ HEARTBEAT: Final = "FF:F0:AA:AF"
 
 SYNTAX: Final = "id:type:port:baudrate:hex:length[:timeout]"
 
+
+def example(port: str, baudrate: int) -> str:
+    """The documented request: unit 1 is asked for two holding registers from address 0 on."""
+    return f"test:THC:{port}:{baudrate}:010300000002C40B:9:0.5"
+
+
 #: A line for telnet, as documented: what a unit of the demonstration measures.
-EXAMPLE: Final = "test:THC:/dev/ttyAMA1:9600:010300000002C40B:9:0.5"
+EXAMPLE: Final = example("/dev/ttyAMA1", 9600)
 
 _ID_LIMIT = 128
 _TYPE_LIMIT = 64
@@ -76,12 +82,16 @@ COMMANDS: Final = (
 )
 
 
-def help_lines() -> list[str]:
-    """What `help` answers, generated from the table that parses commands."""
+def help_lines(example: str = EXAMPLE) -> list[str]:
+    """
+    What `help` answers, generated from the table that parses commands.
+
+    @param example: a request that can be sent here.
+    """
     width = max(len(f"{command.name} {command.argument}".strip()) for command in COMMANDS)
     return [
         f"{SYNTAX}  ask a unit; for example",
-        f"  {EXAMPLE}",
+        f"  {example}",
         *(
             f"{f'{command.name} {command.argument}'.strip():{width}}  {command.meaning}"
             for command in COMMANDS

@@ -24,7 +24,15 @@ class PeopleTests(TextCase):
         """
         self.connection.dataReceived(b"help\r\n")
         said = self.said()
-        for word in (b"id:type:port", b"ports", b"stats", b"units", b"version", b"quit"):
+        for word in (
+            b"id:type:port",
+            b"test:THC:/dev/ttyAMA2:9600:010300000002C40B:9:0.5",
+            b"ports",
+            b"stats",
+            b"units",
+            b"version",
+            b"quit",
+        ):
             self.assertIn(word, said)
         self.assertTrue(said.endswith(b"\n\n"))
 

@@ -9,6 +9,9 @@ from lumina.frontends.tables import ago, counted, short, table
 from lumina.interfaces import Overview
 from lumina.status import PortStatistics, PortStatus, Times, UnitStatistics
 
+#: Bits per second in the example of `help`, for a bus where a speed means nothing.
+_SPEED = 9600
+
 
 def answer(name: str, overview: Overview, port: str | None) -> list[str]:
     """
@@ -21,7 +24,16 @@ def answer(name: str, overview: Overview, port: str | None) -> list[str]:
 
 
 def _help(overview: Overview, port: str | None) -> list[str]:
-    return commands.help_lines()
+    ports = overview.ports()
+    chosen = next((each for each in ports if each.names), ports[0] if ports else None)
+    return commands.help_lines() if chosen is None else commands.help_lines(_example(chosen))
+
+
+def _example(port: PortStatus) -> str:
+    """The documented request, to a port that is there, at its own speed."""
+    speed = port.line.partition(" ")[0]
+    name = port.names[0] if port.names else port.name
+    return commands.example(name, int(speed) if speed.isdigit() else _SPEED)
 
 
 def _version(overview: Overview, port: str | None) -> list[str]:
