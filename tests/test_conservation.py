@@ -3,7 +3,8 @@ An oracle of conservation: whatever the API does, each reading is accounted for.
 
 Hours pass in virtual time. The API is as strict as Laravel, and ill in every
 way: it fails, is throttled, refuses some readings or all, hangs, takes a
-reading and drops the connection. lumina is killed at any moment.
+reading and drops the connection. lumina is killed at any moment, and the clock
+of its machine is set to whatever time.
 """
 
 import random
@@ -90,6 +91,10 @@ TROUBLES = (
 )
 
 
+#: By how much the clock of lumina's machine is wrong: it starts in 1970, is set, and set back, and forward.
+ERRORS = (0.0, -START, 3600.0, -7200.0, 10 * 365 * 86400.0)
+
+
 class World:
     """lumina and the API through one history, which the seed decides."""
 
@@ -99,6 +104,7 @@ class World:
         self.delivery = Delivery(batch=batch, concurrency=3, longest=120.0, hold=30.0)
         self.limits = limits
         self.started = START
+        self.error = 0.0
         self.read: dict[float, Reading] = {}
         registers = {(device, each) for device in DEVICES for each in PARAMETERS if each != "unknown"}
         self.api = Readings(self.wall, registers)
@@ -107,6 +113,10 @@ class World:
         self.taken = 0
         self.deaths = 0
         self.begin()
+
+    def shown(self) -> float:
+        """What the clock of lumina's machine shows."""
+        return self.wall() + self.error
 
     def wall(self) -> float:
         return self.started + (self.clock.seconds() if hasattr(self, "clock") else 0.0)
@@ -124,11 +134,11 @@ class World:
         self.started, self.clock = self.wall(), Clock()
         self.thread = Thread()
         self.spool = Spool(
-            "api", self.path, self.limits, self.wall, self.thread, Uptime("", self.clock.seconds)
+            "api", self.path, self.limits, self.shown, self.thread, Uptime("", self.clock.seconds)
         )
-        post = Post(Posting(URL), self.weather, self.clock, self.wall)
+        post = Post(Posting(URL), self.weather, self.clock, self.shown)
         self.sender = Sender(self.spool, post, self.delivery, document, self.clock, self.draw.random)
-        self.sink = SpoolingSink(self.spool, self.sender, "post", self.wall)
+        self.sink = SpoolingSink(self.spool, self.sender, "post", self.shown)
         self.sink.startService()
 
     def die(self) -> None:
@@ -150,9 +160,9 @@ class World:
                 where = point(device, parameter)
                 if parameter == "wrong unit":
                     where = Reading(where, value, 0.0).point
-                reading = Reading(where, value, self.wall())
+                reading = Reading(where, value, self.shown())
                 if parameter == "wrong unit":
-                    reading = Reading(point(device, parameter), f"word {value}", self.wall())
+                    reading = Reading(point(device, parameter), f"word {value}", self.shown())
                 self.read[value] = reading
                 readings.append(reading)
         done = self.sink.put(readings)
@@ -163,6 +173,7 @@ class World:
         for _ in range(cycles):
             if self.draw.random() < 0.2:
                 self.weather.now = self.draw.choice(TROUBLES)
+                self.error = self.draw.choice(ERRORS)
             self.poll()
             if self.draw.random() < 0.08:
                 pass_time(self.clock, self.draw.random() * CYCLE)
