@@ -205,6 +205,16 @@ class OtherRequestTests(BankTestCase):
         self.assertEqual([each.word for each in watcher.outcomes], ["ok", "exception_02", "timeout"])
         self.assertEqual({(each.port, each.terms) for each in watcher.outcomes}, {("plant", terms)})
 
+    def test_status(self) -> None:
+        """
+        A simulated bus is never closed, and known to give nothing back.
+        """
+        status = Bank({1: unit(), 2: unit()}, self.clock.seconds, name="plant").status()
+        self.assertEqual(
+            (status.name, status.device, status.line, status.state, status.echo),
+            ("plant", "simulated", "2 devices", "idle", False),
+        )
+
     def test_a_watcher_that_fails(self) -> None:
         """
         A watcher that raises is logged, and the client has its answer.

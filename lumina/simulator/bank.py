@@ -91,7 +91,8 @@ class Bank:
     def status(self) -> PortStatus:
         """What there is to say of a bus without a line: it is never closed, and nobody waits."""
         count = len(self.units)
-        return PortStatus(self._name, "simulated", (), f"{count} device{'s' * (count != 1)}", "idle")
+        line = f"{count} device{'s' * (count != 1)}"
+        return PortStatus(self._name, "simulated", (), line, "idle", echo=False)
 
     @property
     def elapsed(self) -> float:
