@@ -135,13 +135,12 @@ def _judge(point: Point) -> Callable[[bytes], Judged]:
     read: decoding.Read = decoding.reader(point.format) if registers else _bit
     finish = _finish(point, registers)
     absent, names = _sentinels(point), dict(point.names)
-    floats = registers and point.format.type.startswith("float")
 
     def judge(data: bytes) -> Judged:
         raw = read(data)
         if absent and raw in absent:
             return None, ABSENT, f"the device has no value: it says {raw}"
-        if floats and not math.isfinite(raw):  # type: ignore[arg-type]
+        if isinstance(raw, float) and not math.isfinite(raw):
             return _not_finite(raw)
         if names and raw in names:
             return names[int(raw)], GOOD, ""
@@ -157,14 +156,13 @@ def _finish(point: Point, registers: bool) -> Callable[[decoding.Raw], Value]:
     scale, precision = decoding.scaler(point.format), point.precision
     if point.format.type == "string" or (scale is None and precision is None):
         return lambda raw: raw
-    if precision is None:
-        return scale  # type: ignore[return-value]
-    places = precision
 
-    def rounded(raw: decoding.Raw) -> Value:
-        return _rounded(scale(raw) if scale else raw, places)  # type: ignore[arg-type]
+    def finish(raw: decoding.Raw) -> Value:
+        assert not isinstance(raw, str)
+        value = scale(raw) if scale else raw
+        return value if precision is None else _rounded(value, precision)
 
-    return rounded
+    return finish
 
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)

@@ -58,12 +58,17 @@ def change(
     done = 0
     for first in range(0, len(chosen), _CHUNK):
         began, chunk = time.monotonic(), chosen[first : first + _CHUNK]
-        done += store.turn([lambda store, chunk=chunk: act(store, chunk)])[0]  # type: ignore[misc]
+        done += _turn(store, act, chunk)
         progress.show(first + len(chunk), len(chosen))
         if first + _CHUNK < len(chosen):
             time.sleep(min(_TURN, time.monotonic() - began))
     progress.end()
     return done, sorted({*seqs} - {*chosen})
+
+
+def _turn(store: Store, act: Callable[[Store, Sequence[int]], int], seqs: Sequence[int]) -> int:
+    done: int = store.turn([lambda store: act(store, seqs)])[0]
+    return done
 
 
 def write(lines: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """Delivers the records of what was lost, one by one, where they are wanted."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -14,6 +15,7 @@ from lumina.sinks.delivery import Courier
 from lumina.sinks.documents import encode, gap_document
 from lumina.sinks.lines import LinesSink
 from lumina.sinks.spool import Spool
+from lumina.sinks.store import Store
 
 #: Seconds between two looks for gaps that were not delivered.
 _LOOK = 30.0
@@ -75,7 +77,7 @@ class GapSender(Service):
                 )
             elif verdict.fate is not Fate.ACCEPTED:
                 return
-            await self._spool.do(lambda store, gap=gap: store.gap_delivered(gap))  # type: ignore[misc]
+            await self._spool.do(partial(Store.gap_delivered, gap=gap))
 
 
 class ToFiles:

@@ -63,13 +63,15 @@ UPGRADES = {
     ),
 }
 
+#: As SQLite keeps a value.
+Kept = Value | bytes | None
 #: The last four columns of a reading, as they are bound.
-Packed = tuple[float, object, str | None, str | None]
+Packed = tuple[float, Kept, str | None, str | None]
 
 
 def pack(reading: Reading) -> Packed:
     """Time, value, quality and reason of a reading, as SQLite keeps them."""
-    value: object = reading.value
+    value: Kept = reading.value
     if type(value) is bool or (type(value) is int and not -(2**63) <= value < 2**63):
         value = str(value).encode()
     elif type(value) is float and not math.isfinite(value):
@@ -79,14 +81,14 @@ def pack(reading: Reading) -> Packed:
     return reading.at, value, reading.quality, reading.reason
 
 
-def unpack(point: Point, at: float, value: object, quality: str | None, reason: str | None) -> Reading:
+def unpack(point: Point, at: float, value: Kept, quality: str | None, reason: str | None) -> Reading:
     """The reading that was packed; of its point, what `facts` keeps."""
     return Reading(point, _value(value), at, quality or GOOD, reason or "")
 
 
-def _value(kept: object) -> Value | None:
+def _value(kept: Kept) -> Value | None:
     if not isinstance(kept, bytes):
-        return kept  # type: ignore[return-value]
+        return kept
     text = kept.decode()
     if text in ("True", "False"):
         return text == "True"

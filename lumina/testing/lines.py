@@ -47,7 +47,7 @@ class FakeLine:
         if self.missing:
             return fail(PortDown(self.missing))
         self.opened += 1
-        protocol = protocolFactory.buildProtocol(None)  # type: ignore[arg-type]
+        protocol = protocolFactory.buildProtocol(None)  # type: ignore[arg-type]  # there is no address
         assert protocol is not None
         self._protocol, self._transport = protocol, _LineTransport(self)
         protocol.makeConnection(self._transport)
@@ -169,7 +169,7 @@ class Cable:
 
     def join(self, factory: IProtocolFactory, side: list[_Plug]) -> Deferred[IProtocol]:
         """Connect one more, to one side."""
-        protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
+        protocol = factory.buildProtocol(None)  # type: ignore[arg-type]  # there is no address
         assert protocol is not None
         plug = _Plug(self, protocol)
         side.append(plug)

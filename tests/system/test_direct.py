@@ -2,7 +2,7 @@
 
 import socket
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Connection
@@ -165,7 +165,6 @@ class DirectTests(SynchronousTestCase):
         pair.transport.TLS = True
         self.assertEqual(direct_writer(pair.transport), pair.transport.write)
 
-    @settings(deadline=None)
     @given(STEPS)
     def test_any_pieces(self, steps: list[int]) -> None:
         """
