@@ -70,8 +70,8 @@ class Command:
 
 COMMANDS: Final = (
     Command("help", "", "this list"),
-    Command("ports", "", "every serial bus: its names, line, state and counts"),
-    Command("stats", "[port]", "what each serial bus has carried, or all about one"),
+    Command("ports", "", "every bus: its names, line, state and counts"),
+    Command("stats", "[port]", "what each bus has carried, or all about one"),
     Command("units", "[port]", "how each unit has answered, and when it was last seen"),
     Command(
         "devices", "[id]", "what lumina polls: who is online, how old its values are; or all values of one"

@@ -10,6 +10,7 @@ from lumina.status import (
     DeviceStatus,
     PointStatus,
     PortStatistics,
+    PortStatus,
     SinkStatus,
     UnitStatistics,
 )
@@ -89,6 +90,20 @@ class PeopleTests(TextCase):
             ],
         )
         self.assertEqual(said, set())
+
+    def test_echo_of_a_line_alone(self) -> None:
+        """
+        Of a bus that is no serial line nobody is told whether it echoes.
+        """
+        self.overview = FakeOverview(
+            [PortStatus("bus", "tcp:192.0.2.7:502", (), "Modbus TCP", "idle", echo=False)],
+            [PortStatistics("bus", TRAFFIC)],
+        )
+        self.client()
+        self.connection.dataReceived(b"stats bus\n")
+        said = self.said().decode()
+        self.assertIn("line busy", said)
+        self.assertNotIn("echo", said)
 
     def test_from_memory(self) -> None:
         """

@@ -115,7 +115,8 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
     }
     if traffic.remembered:
         rows["from memory"] = f"{traffic.remembered} requests, {short(traffic.oldest)} old at most"
-    rows["echo"] = {None: "not known yet", True: "yes", False: "no"}[status.echo]
+    if status.line[:1].isdigit():  # a speed: only a serial line can give back what is sent
+        rows["echo"] = {None: "not known yet", True: "yes", False: "no"}[status.echo]
     if status.echo_changes:
         rows["echo"] += f"; it has changed {counted(status.echo_changes, 'time')}"
     if status.line_errors:
