@@ -17,7 +17,7 @@ from lumina.errors import (
     QueueFull,
     Suspended,
 )
-from lumina.interfaces import Exchange, Outcome, Terms
+from lumina.interfaces import Exchange, Outcome, Priority, Terms
 from lumina.modbus.pdu import Reply
 from lumina.modbus.rtu import Line, encode
 from lumina.testing import FakeWatcher
@@ -64,6 +64,23 @@ class RequestTests(PortCase):
         self.assertEqual(self.line.sent(), encode(2, READ.encode()))
         self.answer(unit=2)
         self.successResultOf(second)
+
+    def test_urgent_while_a_gap_passes(self) -> None:
+        """
+        What is of high priority does not wait for the long gap of another unit, nor for its exchange.
+        """
+        self.port(units={7: UnitSettings(gap=0.2)})
+        slow = self.ask(unit=7)
+        urgent = self.ask(priority=Priority.HIGH)
+        self.assertEqual(self.line.sent(), encode(1, READ.encode()))
+        self.answer()
+        self.successResultOf(urgent)
+        self.clock.advance(0.18)
+        self.assertEqual(self.line.sent(), b"")
+        self.clock.pump([0.01, 0.01])
+        self.assertEqual(self.line.sent(), encode(7, READ.encode()))
+        self.answer(unit=7)
+        self.successResultOf(slow)
 
     def test_silent_unit(self) -> None:
         """

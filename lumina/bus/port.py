@@ -8,6 +8,7 @@ and the front ends above never have to start again.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -33,6 +34,9 @@ SETTLING = 0.05
 
 #: A jammed line is tried once in so many seconds, and opened anew after so many.
 JAM_TRIAL, JAM_REOPEN = 1.0, 10.0
+
+#: Seconds of silence that a job may lack when it is taken from the queue.
+_LONG = 0.02
 
 
 class Port(Link):
@@ -158,24 +162,37 @@ class Port(Link):
                 if up:
                     self._jammed(error)
                 continue
-            now = self._reactor.seconds()
-            job = self._next(wire, now)
+            job, when = self._next(wire, self._reactor.seconds())
             if job is None:
-                await self._until_one_is_ready(now)
+                await self._until(when)
             elif await self._carrier.carry(wire, job) and self._state == "jammed":
                 self._usable_again()
         wire.close()
 
-    def _next(self, wire: Wire, now: float) -> Job | None:
+    def _next(self, wire: Wire, now: float) -> tuple[Job | None, float]:
         """
         The job whose turn it is. For a while those of the wire's present speed
-        go first: the less often it changes, the less time that costs.
+        go first: the less often it changes, the less time that costs. One that
+        needs a long silence stays until it is nearly over: others may come that
+        are more urgent.
+
+        @return: `None`: none can be taken yet; and when to look again.
         """
         grouping = now < self._grouped_until
-        job = self._requests.next(lambda job: self._free_at(job, now) <= now, wire.line if grouping else None)
+        ready, line = partial(self._is_free, now=now), wire.line if grouping else None
+        job = self._requests.turn(ready, line)
+        if job is None:
+            return None, self._first_free(now)
+        lacking = self._carrier.pauses.before(job) - wire.quiet
+        if lacking > _LONG:
+            return None, now + lacking - _LONG / 2
+        job = self._requests.next(ready, line)
         if job is not None and (not grouping or job.line != wire.line):
             self._grouped_until = now + self._settings.group
-        return job
+        return job, now
+
+    def _is_free(self, job: Job, now: float) -> bool:
+        return self._free_at(job, now) <= now
 
     def _free_at(self, job: Job, now: float) -> float:
         """From when no late reply could be taken for the reply to this one."""
@@ -187,15 +204,18 @@ class Port(Link):
             return ""
         return f", while a late reply of unit {job.unit} could have been taken for its own"
 
-    async def _until_one_is_ready(self, now: float) -> None:
+    def _first_free(self, now: float) -> float:
         """
         @param now: when none was. A request that waits only for its turn behind
             one that is not ready tells nothing.
         """
+        return min((at for job in self._requests if (at := self._free_at(job, now)) > now), default=now)
+
+    async def _until(self, when: float) -> None:
+        """Wait, but not while there is something new."""
         if not self._requests:
             return
-        first = min((at for job in self._requests if (at := self._free_at(job, now)) > now), default=now)
-        call = self._reactor.callLater(max(0.0, first - self._reactor.seconds()), self._requests.ring)
+        call = self._reactor.callLater(max(0.0, when - self._reactor.seconds()), self._requests.ring)
         await self._requests.bell()
         if call.active():
             call.cancel()

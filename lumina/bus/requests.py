@@ -157,6 +157,10 @@ class Requests:
         """
         return self._schedule.next(ready, line)
 
+    def turn(self, ready: Callable[[Job], bool], line: Line | None) -> Job | None:
+        """The job that `next` would take; it stays."""
+        return self._schedule.turn(ready, line)
+
     def sharers(self, job: Job) -> list[Job]:
         """Take those that the exchange of a job can answer as well."""
         return self._schedule.sharers(job)

@@ -78,15 +78,15 @@ class Schedule(Generic[Job]):
             the class whose turn it is has a ready one.
         @return: `None` when nothing that waits is ready.
         """
-        job = self._first(PRIORITIES, ready, line)
-        if job is None:
-            return None
-        owed = None if self._repaying else self._first(self._owed_below(job.priority), ready, line)
-        self._repaying = owed is not None
-        job = owed or job
-        self._taken = self.waiting[job]
-        self.remove(job)
+        job, self._repaying = self._turn(ready, line)
+        if job is not None:
+            self._taken = self.waiting[job]
+            self.remove(job)
         return job
+
+    def turn(self, ready: Callable[[Job], bool] = always, line: Hashable | None = None) -> Job | None:
+        """The job that `next` would take; it stays."""
+        return self._turn(ready, line)[0]
 
     def sharers(self, job: Job) -> list[Job]:
         """
@@ -149,6 +149,14 @@ class Schedule(Generic[Job]):
         for job in jobs:
             self.remove(job)
         return jobs
+
+    def _turn(self, ready: Callable[[Job], bool], line: Hashable | None) -> tuple[Job | None, bool]:
+        """The job whose turn it is, and whether it is because its class is owed bus time."""
+        job = self._first(PRIORITIES, ready, line)
+        if job is None:
+            return None, self._repaying
+        owed = None if self._repaying else self._first(self._owed_below(job.priority), ready, line)
+        return owed or job, owed is not None
 
     def _first(
         self, priorities: Iterable[int], ready: Callable[[Job], bool], line: Hashable | None

@@ -79,6 +79,11 @@ class Wire(Protocol):
         return "sending" if self._clock.seconds() < self._current.ended else "waiting"
 
     @property
+    def quiet(self) -> float:
+        """Seconds since the last byte, sent or received; below 0 while a request is being sent."""
+        return float(self._clock.seconds() - self._last)
+
+    @property
     def under_way(self) -> bool:
         """Whether a reply has begun, and is not whole yet."""
         return self._current is not None and self._current.transaction.under_way
