@@ -12,7 +12,7 @@ LOW = {"errors", "modbus"}
 SEAMS = LOW | {"interfaces", "watchers", "sockets", "readings", "status", "ratelimit"}
 DECLARATIONS = {"simulator.fate", "simulator.faults", "simulator.process", "simulator.moment"}
 UNDER_CONFIG = SEAMS | {"commands", "access", "plugins", "certificates", "validity"} | DECLARATIONS
-ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends", "client"}
+ROOMS = {"bus", "simulator", "watch", "poll", "sinks", "testing", "frontends"}
 
 #: Each module or package in `lumina`, and what else in `lumina` it may import.
 MAY_IMPORT = {
@@ -31,7 +31,6 @@ MAY_IMPORT = {
     **dict.fromkeys(("bus", "simulator", "poll", "sinks", "testing"), SEAMS),
     "watch": SEAMS | {"validity"},
     "frontends": SEAMS | {"commands", "dialects", "access"},
-    "client": LOW | {"readings", "commands"},
     "services": {"errors", "sockets"},
     "sockets": set(),
     "signals": set(),
@@ -97,8 +96,6 @@ def objection(module: str, name: str) -> str | None:
     part, top, below = module.partition(".")[0], *name.partition(".")[::2]
     if name.startswith("."):
         return "is relative"
-    if top == "twisted" and part == "client" and module != "client.tx":
-        return "is Twisted, which only client.tx of the client may import"
     if top != "lumina":
         return "is not pure" if within(module, PURE) and top in IMPURE else None
     if not within(below, MAY_IMPORT[part] | {part}):
@@ -169,6 +166,18 @@ class CheckerTests(SynchronousTestCase):
         self.refused("helpers.py", "", "import re")
         self.refused("mqtt/client.py", "")
 
+    def test_known_modules(self) -> None:
+        """
+        The tables name no module and no room that is not there.
+        """
+        gone = [
+            name
+            for name in {*MAY_IMPORT, *PURE}
+            if not (ROOT / name.replace(".", "/")).is_dir()
+            and not (ROOT / f"{name.replace('.', '/')}.py").is_file()
+        ]
+        self.assertEqual(gone, [])
+
     def test_rooms_do_not_know_each_other(self) -> None:
         """
         Rooms share only what lies below them, however the import is written.
@@ -191,7 +200,6 @@ class CheckerTests(SynchronousTestCase):
         self.refused("interfaces.py", "from lumina.commands import RequestLine")
         self.refused("status.py", "from lumina.interfaces import Terms", "from lumina.errors import NotTaken")
         self.refused("plugins.py", "from lumina.errors import LuminaError")
-        self.refused("client/blocking.py", "from lumina.interfaces import Bus")
 
     def test_assembly_stays_on_top(self) -> None:
         """
@@ -229,14 +237,6 @@ class CheckerTests(SynchronousTestCase):
         self.refused("status.py", "from twisted.internet.defer import Deferred", "from time import monotonic")
         self.allowed("bus/schedule.py", "from lumina.errors import QueueFull", "import heapq")
         self.allowed("bus/port.py", "from twisted.logger import Logger", "import time")
-
-    def test_client_without_twisted(self) -> None:
-        """
-        Programs that do not use Twisted can use the client: one module of it imports Twisted.
-        """
-        self.refused("client/blocking.py", "import twisted", "from twisted.internet.defer import Deferred")
-        self.allowed("client/blocking.py", "import socket")
-        self.allowed("client/tx.py", "from twisted.internet.defer import Deferred")
 
     def test_relative(self) -> None:
         """
