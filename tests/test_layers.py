@@ -61,6 +61,7 @@ PLANNING = {
     "poll.pulse",
     "poll.spans",
     "poll.splits",
+    "poll.unanswered",
 }
 KNOWLEDGE = {"bus.copies", "bus.haste", "bus.owed", "bus.probes", "bus.unit", "bus.units"}
 BUS = {"bus.schedule", "bus.turns"} | KNOWLEDGE

@@ -11,7 +11,6 @@ Pure: whoever asks reports what came.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from lumina.errors import BadReply, ExceptionReply, LuminaError, NoReply
 from lumina.poll.block import Block
@@ -22,29 +21,13 @@ from lumina.poll.plan import Agenda, Plan
 from lumina.poll.pulse import Pulse
 from lumina.poll.spans import apart
 from lumina.poll.splits import Splits
+from lumina.poll.unanswered import FAILURE, Unanswered
 from lumina.readings import Reading
-
-#: Blocks that are taken apart in a cycle in which the device says that it fails, and gives nothing.
-TRIALS = 3
 
 #: Exceptions that say that the request should have been another one: illegal data address, and value.
 _DIVIDES = (0x02, 0x03)
-#: The server has failed: some say so when they are asked for what they do not have.
-_FAILURE = 0x04
 #: A gateway says that it has no way to the device, or that the device was silent.
 _NO_WAY, _SILENT = 0x0A, 0x0B
-
-
-class _Mute(NamedTuple):
-    """A block that met with silence, or at which the device failed."""
-
-    block: Block
-    error: LuminaError
-
-    @property
-    def ill(self) -> bool:
-        """Whether the device said that it failed."""
-        return isinstance(self.error, ExceptionReply) and self.error.code == _FAILURE
 
 
 class Cycle:
@@ -75,18 +58,20 @@ class Cycle:
         self._single: Block | None = None
         self._already: dict[int, Reading] = {}
         self._splits: Splits | None = None
-        self._mute: list[_Mute] = []
-        self._lost: list[_Mute] = []
+        self._unanswered: Unanswered | None = None
         self._why: LuminaError | None = None
         self._lasting = Lasting(self._knowledge.suspects) if self._knowledge.suspects else None
         self._careful = self._sound = False
-        self._trials = 0
 
     def next(self, now: float) -> Block | None:
         """The block to ask now; `None`: there is none, or the device is taken for dead."""
         if self._pulse and not self.answers and not (self._queue and self._pulse.patient(self.silences)):
             return self._alone(self._pulse)
-        while self._queue or (self._mute and self.answers and self._divide_mute(now)):
+        if self._pulse and self._unanswered and not self._queue and self._unanswered.unsure(self.answers):
+            single = self._alone(self._pulse)
+            if single is not None:
+                return single
+        while self._queue or (self._unanswered and self.answers and self._divide(self._unanswered, now)):
             block = self._queue.popleft()
             if self._lasting and block in self._lasting:
                 if self._lasting.spare(block):
@@ -142,7 +127,7 @@ class Cycle:
             return []
         if code in _DIVIDES:
             return self._refused(block, error, now, at)
-        if code == _FAILURE:
+        if code == FAILURE:
             self._ill(block, error, now)
             return []
         self._settle(block, now)
@@ -154,15 +139,16 @@ class Cycle:
 
         @param error: why those that were not asked will not be; `None`: as the last that failed.
         """
-        lost = self._lost + self._mute
-        if not (lost or self._banned or self._queue or self.silences):
+        unanswered = self._unanswered.all if self._unanswered else ()
+        if not (unanswered or self._banned or self._queue or self.silences):
             return []
         if self.silences and not self.answers:
             self._knowledge.silent_cycle()
         found = [self._held(index, ban, now, at) for index, ban in self._banned]
-        for mute in lost:
+        for mute in unanswered:
             found += self._bad(mute.block.points, mute.error, at)
-            self._remember(mute, now)
+        if self._unanswered and self.answers:
+            self._unanswered.remember(self._sound, now)
         if self._lasting:
             for block in self._lasting.spared:
                 found += [self._held(index, self._lasting.ban(block), now, at) for index in block.points]
@@ -170,7 +156,7 @@ class Cycle:
         why = error or self._why or NoReply("the device was not asked")
         for block in self._queue:
             found += self._bad(block.points, why, at)
-        self._banned, self._lost, self._mute = (), [], []
+        self._banned, self._unanswered = (), None
         self._queue.clear()
         return found
 
@@ -204,8 +190,7 @@ class Cycle:
         if self._parts.untried(block, now):
             self._queue += self._parts.at_gaps(block, now)
         else:
-            self._settle(block, now)
-            self._mute.append(_Mute(block, error))
+            self._put_off(block, error, now)
 
     def _silent(self, block: Block, error: LuminaError, now: float) -> None:
         if self._pulse is None:
@@ -220,45 +205,21 @@ class Cycle:
             self._careful = True
             self._queue += self._parts.at_gaps(block, now)
         else:
-            self._settle(block, now)
-            self._mute.append(_Mute(block, error))
+            self._put_off(block, error, now)
         if not self.answers:  # what was answered the last time says most
-            self._queue = deque(sorted(self._queue, key=self._doubtful))
+            self._queue = deque(sorted(self._queue, key=lambda each: self._knowledge.doubtful(each.place)))
 
-    def _divide_mute(self, now: float) -> bool:
-        """
-        What met with silence, or made the device fail, may hold a register that it does not like.
+    def _put_off(self, block: Block, error: LuminaError, now: float) -> None:
+        self._settle(block, now)
+        if self._unanswered is None:
+            self._unanswered = Unanswered(self._plan, self._parts, self._was_silent)
+        self._unanswered.add(block, error, self.answers)
 
-        It is worth finding out which, unless it was asked for just so, and answered, in the last cycle.
-
-        @return: whether there is anything to ask now.
-        """
-        mutes, self._mute = self._mute, []
-        parts: list[Block] = []
-        for mute in mutes:
-            hopeless = not (self._was_silent or self._doubtful(mute.block))
-            if mute.ill and not (self._sound or hopeless):
-                self._trials += 1
-                hopeless = self._trials > TRIALS
-            if hopeless or not (mute.block.spans[1:] or mute.block.spans[0].inner):
-                self._lost.append(mute)
-            else:
-                parts += self._divided(mute, now)
+    def _divide(self, unanswered: Unanswered, now: float) -> bool:
+        """Take apart what was not answered; whether there is anything to ask now."""
+        parts = unanswered.divided(self.answers, self._sound, now)
         self._queue += parts
         return bool(parts)
-
-    def _divided(self, mute: _Mute, now: float) -> list[Block]:
-        block = mute.block
-        if len(block.spans) > 1:
-            return self._parts.halves(block, now, silent=True)
-        bare = block.spans[0]._replace(inner=())
-        self._lost.append(_Mute(self._plan.block((bare,)), mute.error))
-        return [self._plan.block((each,)) for each in block.spans[0].inner]
-
-    def _doubtful(self, block: Block) -> bool:
-        """Whether it was not answered the last time that the device answered anything."""
-        knowledge, place = self._knowledge, block.place
-        return not knowledge.whole(place) or knowledge.misses(place) > 0 or place in knowledge.suspects
 
     @property
     def _parts(self) -> Splits:
@@ -270,16 +231,6 @@ class Cycle:
         """It was not answered, which says something of what it was a part of."""
         if self._splits:
             self._splits.settle(block, False, now)
-
-    def _remember(self, mute: _Mute, now: float) -> None:
-        """Silence or failure, while the device answers others."""
-        (block, error), ill = mute, mute.ill
-        if not self.answers:
-            return
-        if len(block.spans) > 1:
-            self._knowledge.missed(block.place)
-        elif self._sound or not ill:
-            self._knowledge.failed(block.spans[0], error.word, _reason(error), now, silent=not ill)
 
     def _bad(self, points: Sequence[int], error: LuminaError, at: float) -> list[Reading]:
         """Readings without a value, but of what was read all the same, alone."""

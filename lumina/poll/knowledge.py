@@ -267,6 +267,10 @@ class Knowledge:
             ban.fail(now, SILENCES if silent else REFUSALS)
         self.version += ban.failures == 1 or not known
 
+    def doubtful(self, place: Place) -> bool:
+        """Whether a request was not answered the last time that the device answered anything."""
+        return place not in self._whole or place in self._misses or place in self._spans
+
     def misses(self, place: Place) -> int:
         """How often in a row a request has failed while its device answers others."""
         return self._misses.get(place, 0)
