@@ -7,7 +7,6 @@ in its name (`%Y-%m-%d`) it is a new one each day, by UTC.
 """
 
 import os
-import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from twisted.python.failure import Failure
 from lumina.errors import NotTaken
 from lumina.readings import Reading
 from lumina.sinks.documents import full_document, is_good, lines
+from lumina.sinks.pipes import Pipe, is_pipe
 from lumina.sinks.spool import Runner
 from lumina.status import SinkStatus
 
@@ -54,6 +54,7 @@ class LinesSink(Service):
         self._bad = bad
         self._waiting = self._taken = self._missed = self._declined = 0
         self._trouble = ""
+        self._pipe = Pipe()
 
     def put(self, readings: Sequence[Reading]) -> Deferred[None]:
         """
@@ -97,9 +98,13 @@ class LinesSink(Service):
 
     def _append(self, data: bytes) -> None:
         if self._path == "-":
-            _write_all(_STANDARD_OUTPUT, data)  # `sys.stdout` is the log's, in a service
+            self._pipe.write(_STANDARD_OUTPUT, data)  # `sys.stdout` is the log's, in a service
+            return
+        path = Path(time.strftime(self._path, time.gmtime(self._wall())))
+        if is_pipe(path):
+            self._pipe.write_to(path, data)
         else:
-            append(Path(time.strftime(self._path, time.gmtime(self._wall()))), data)
+            append(path, data)
 
     def _written(self, _: None, readings: Sequence[Reading]) -> None:
         self._waiting -= len(readings)
@@ -112,7 +117,8 @@ class LinesSink(Service):
         self._waiting -= len(readings)
         self._missed += len(readings)
         error = failure.value
-        reason = f"{self._path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        where = "standard output" if self._path == "-" else self._path
+        reason = f"{where}: {error.strerror}" if isinstance(error, OSError) else str(error)
         if reason != self._trouble:
             self._log.error("{name}: readings are not written: {why}", name=self._title, why=reason)
             self._trouble = reason
@@ -128,15 +134,12 @@ def append(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     try:
-        status = os.fstat(descriptor)
-        is_file = stat.S_ISREG(status.st_mode)  # and no pipe, which cannot be told to wait for a disk
+        size = os.fstat(descriptor).st_size
         try:
             _write_all(descriptor, data)
-            if is_file:
-                os.fsync(descriptor)
+            os.fsync(descriptor)
         except OSError:
-            if is_file:
-                os.ftruncate(descriptor, status.st_size)
+            os.ftruncate(descriptor, size)
             raise
     finally:
         os.close(descriptor)
