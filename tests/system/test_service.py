@@ -445,9 +445,8 @@ class DemonstrationTests(ServiceCase):
         it prints is answered with a temperature and a humidity that can be.
         """
         lumina = await self.demonstration()
-        self.assertIn("This is the demonstration", lumina.output)
-        example = re.search(r"paste this line: (\S+)", lumina.output)
-        assert example is not None
+        await lumina.says("This is the demonstration")
+        example = await lumina.says(r"paste this line: (\S+)$")
         self.assertIn(example[1], (programs.CHECKOUT / "README.md").read_text())
         self.port = 8888
         client = await self.client()
