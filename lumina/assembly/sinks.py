@@ -15,6 +15,7 @@ from lumina.errors import StartRefused
 from lumina.interfaces import Outlet, Sink
 from lumina.sinks.agent import Client, Trust
 from lumina.sinks.ages import uptime
+from lumina.sinks.counted import CountedSink
 from lumina.sinks.deadband import Band, Deadband
 from lumina.sinks.delivery import Delivery
 from lumina.sinks.documents import document, full_document
@@ -49,7 +50,8 @@ def add(parts: Parts, sinks: Mapping[str, config.Sink], environment: Mapping[str
         except ValueError as error:
             wrong += [f"lumina: sinks.{name}: {sentence}" for sentence in str(error).splitlines()]
             continue
-        parts.sinks[name] = sink
+        tells = hasattr(sink, "status")
+        parts.sinks[name] = sink if tells else CountedSink(name, chosen.kind, sink)
         if IService.providedBy(sink):
             sink.setServiceParent(parts.outlets)
     if wrong:
