@@ -50,6 +50,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 0)
             self.assertIn("check-config", result.output)
             self.assertNotIn("...\n", result.output.partition("Commands:")[2])
+        self.assertNotIn("...\n", self.run_lumina("spool", "--help").output.partition("Commands:")[2])
 
     def test_unreadable_values(self) -> None:
         """

@@ -143,7 +143,7 @@ def _report(summary: Summary, left: int) -> str:
     read = f"{good} of {summary.readings} values of {summary.devices} devices were read"
     if left:
         return f"{read}; {left} are not delivered, see `lumina spool status`"
-    return f"{read}; all of these are delivered"
+    return f"{read}; {'all of these are delivered' if good else 'nothing is left to deliver'}"
 
 
 async def _delivered(running: Running) -> int:

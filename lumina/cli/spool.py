@@ -115,7 +115,7 @@ def list_(files: Sequence[Path], sink: str | None, what: str, limit: int) -> Non
     _for_each(files, sink, lists[what])
 
 
-@spool.command()
+@spool.command(short_help="Let dead letters be delivered once more.")
 @click.argument("sink", required=False)
 @_numbers
 @click.pass_obj
@@ -151,7 +151,7 @@ def purge(files: Sequence[Path], sink: str | None, seq: Sequence[int], queued: b
     _for_each(files, sink, act, seq)
 
 
-@spool.command("set-aside")
+@spool.command("set-aside", short_help="Make dead letters of readings that wait.")
 @click.argument("sink", required=False)
 @_numbers
 @click.pass_obj
@@ -183,7 +183,7 @@ def export(files: Sequence[Path], sink: str | None, what: str) -> None:
     _for_each(files, sink, exports[what])
 
 
-@spool.command()
+@spool.command(short_help="Prove that every reading is accounted for.")
 @click.argument("sink", required=False)
 @click.pass_obj
 def verify(files: Sequence[Path], sink: str | None) -> None:
