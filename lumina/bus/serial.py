@@ -211,18 +211,28 @@ def holders(device: str) -> str:
     Reads /proc, which can take some milliseconds: call it in a thread. Other
     users' processes can be seen by root only.
     """
-    wanted = os.path.realpath(device)
+    wanted = _resolved(device)
+    if wanted is None:
+        return ""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         if int(process.name) == os.getpid():
             continue
         try:
-            has = any(os.path.realpath(link) == wanted for link in (process / "fd").iterdir())
+            has = any(_resolved(link) == wanted for link in (process / "fd").iterdir())
             if has and not _made(process, wanted):
                 found.append(f"{(process / 'comm').read_text(errors='replace').strip()} (pid {process.name})")
         except OSError:
             continue  # it has ended, or is somebody else's
     return ", ".join(found)
+
+
+def _resolved(path: str | Path) -> str | None:
+    """What a link leads to; `None`: it has vanished while it was looked at, such as at unplugging."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return None
 
 
 def _made(process: Path, device: str) -> bool:

@@ -24,9 +24,16 @@ ports:
     endpoint: serial:{device}:baudrate={baudrate}
     names: [/dev/ttyAMA1]
     timeout: 1
+    slack: {slack}
 listen:
   text: {{kind: text, endpoint: "tcp:{port}:interface=127.0.0.1", dialect: {dialect}}}
 """
+
+
+def configuration(
+    device: str, port: int, baudrate: int = 9600, dialect: str = "auto", slack: float = 0.02
+) -> str:
+    return CONFIGURATION.format(device=device, port=port, baudrate=baudrate, dialect=dialect, slack=slack)
 
 
 def read(unit: int, address: int, count: int = 1) -> bytes:
@@ -43,9 +50,11 @@ def reply(unit: int, *values: int) -> bytes:
 class ServiceCase(TestCase):
     timeout = 90
 
-    async def start(self, device: str, baudrate: int = 9600, dialect: str = "auto") -> programs.Program:
+    async def start(
+        self, device: str, baudrate: int = 9600, dialect: str = "auto", slack: float = 0.02
+    ) -> programs.Program:
         self.port = programs.free_port()
-        text = CONFIGURATION.format(device=device, baudrate=baudrate, port=self.port, dialect=dialect)
+        text = configuration(device, self.port, baudrate, dialect, slack)
         lumina = await programs.lumina(self, text, self.port)
         await lumina.says("is open|: open,|no such device|is held by")
         return lumina
@@ -354,7 +363,7 @@ class EndTests(ServiceCase):
         """
         slave = await programs.paced_slave(self, "--baud", "9600")
         await self.start(slave.device)
-        text = CONFIGURATION.format(device=slave.device, baudrate=9600, port=self.port, dialect="auto")
+        text = configuration(slave.device, self.port)
         second = await programs.lumina(self, text)
         self.assertEqual(await second.ended(), 1)
         self.assertIn(f"cannot listen on tcp:{self.port}:interface=127.0.0.1: Address", second.output)
@@ -370,9 +379,7 @@ class EndTests(ServiceCase):
         slave = await programs.paced_slave(self, "--baud", "9600")
         await self.start(slave.device)
         file, pid, log = (Path(self.mktemp()).resolve().with_suffix(end) for end in (".yaml", ".pid", ".log"))
-        file.write_text(
-            CONFIGURATION.format(device=slave.device, baudrate=9600, port=self.port, dialect="auto")
-        )
+        file.write_text(configuration(slave.device, self.port))
         run = "from twisted.scripts.twistd import run; run()"
         arguments = (f"--pidfile={pid}", f"--logfile={log}", "lumina", "-c", file)
         daemon = programs.start(self, sys.executable, "-c", run, *arguments)
