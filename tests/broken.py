@@ -433,7 +433,7 @@ class OneLife(Port):
 class NeverProbed(Units):
     """A suspended unit is not tried."""
 
-    def suspended(self, unit: int, now: float, *asked: Any) -> str | None:
+    def refusal(self, unit: int, now: float, *asked: Any) -> str | None:
         known = self._units.get(unit)
         return "suspended" if known is not None and known.suspended else None
 
