@@ -1,13 +1,13 @@
 """What there is to know about the service, as lines for people."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from lumina import commands
 from lumina.frontends.describe_devices import devices
-from lumina.frontends.tables import ago, counted, short, table
+from lumina.frontends.tables import Columns, ago, counted, short, table
 from lumina.interfaces import Overview
-from lumina.status import PortStatistics, PortStatus, Times, UnitStatistics
+from lumina.status import PortStatistics, PortStatus, SinkStatus, Times, UnitStatistics
 
 #: Bits per second in the example of `help`, for a bus where a speed means nothing.
 _SPEED = 9600
@@ -60,35 +60,21 @@ def _stats(overview: Overview, port: str | None) -> list[str]:
     if port is not None:
         status = {each.name: each for each in overview.ports()}
         return [line for each in statistics for line in _whole(each, status[each.port])]
-    return table(
-        (
-            "port",
-            "requests",
-            "failed",
-            "exchanges",
-            "reply mean",
-            "p95",
-            "wait mean",
-            "busy",
-            "queue",
-            "most",
-        ),
-        [
-            (
-                each.port,
-                str(each.traffic.requests),
-                _percent(each.traffic.failure_rate),
-                str(each.traffic.exchanges),
-                _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
-                _if_any(each.traffic.reply_time, each.traffic.reply_time.p95),
-                _if_any(each.traffic.wait, each.traffic.wait.mean),
-                _percent(each.busy_lately),
-                str(each.waiting),
-                str(each.deepest),
-            )
-            for each in statistics
-        ],
-    )
+    return table(_STATS, statistics)
+
+
+_STATS: Columns[PortStatistics] = {
+    "port": lambda each: each.port,
+    "requests": lambda each: each.traffic.requests,
+    "failed": lambda each: _percent(each.traffic.failure_rate),
+    "exchanges": lambda each: each.traffic.exchanges,
+    "reply mean": lambda each: _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
+    "p95": lambda each: _if_any(each.traffic.reply_time, each.traffic.reply_time.p95),
+    "wait mean": lambda each: _if_any(each.traffic.wait, each.traffic.wait.mean),
+    "busy": lambda each: _percent(each.busy_lately),
+    "queue": lambda each: each.waiting,
+    "most": lambda each: each.deepest,
+}
 
 
 def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
@@ -127,82 +113,71 @@ def _whole(port: PortStatistics, status: PortStatus) -> list[str]:
 
 def _units(overview: Overview, port: str | None) -> list[str]:
     units = overview.units(port)
-    return [*_overall(units), *(_on_the_wire(units) if port is not None and units else [])]
+    memory = _FROM_MEMORY if any(each.traffic.remembered for each in units) else {}
+    lines = table({**_UNITS, **memory, **_UNIT_STATES}, units)
+    return lines + table(_ON_THE_WIRE, units) if port is not None and units else lines
 
 
-def _overall(units: Sequence[UnitStatistics]) -> list[str]:
-    remember = any(each.traffic.remembered for each in units)
-    return table(
-        (
-            *("port", "unit", "requests", "ok", "failed", "seen", "reply mean", "most"),
-            *(("from memory", "oldest") if remember else ()),
-            *("state", "last error"),
-        ),
-        [
-            (
-                each.port,
-                str(each.unit),
-                str(each.traffic.requests),
-                str(each.traffic.words.get("ok", 0)),
-                _percent(each.traffic.failure_rate),
-                "never" if each.seen is None else f"{ago(each.seen)} ago",
-                _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
-                _if_any(each.traffic.reply_time, each.traffic.reply_time.most),
-                *((str(each.traffic.remembered), short(each.traffic.oldest)) if remember else ()),
-                each.state or "-",
-                each.error or "-",
-            )
-            for each in units
-        ],
-    )
+_UNITS: Columns[UnitStatistics] = {
+    "port": lambda each: each.port,
+    "unit": lambda each: each.unit,
+    "requests": lambda each: each.traffic.requests,
+    "ok": lambda each: each.traffic.words.get("ok", 0),
+    "failed": lambda each: _percent(each.traffic.failure_rate),
+    "seen": lambda each: "never" if each.seen is None else f"{ago(each.seen)} ago",
+    "reply mean": lambda each: _if_any(each.traffic.reply_time, each.traffic.reply_time.mean),
+    "most": lambda each: _if_any(each.traffic.reply_time, each.traffic.reply_time.most),
+}
+_FROM_MEMORY: Columns[UnitStatistics] = {
+    "from memory": lambda each: each.traffic.remembered,
+    "oldest": lambda each: short(each.traffic.oldest),
+}
+_UNIT_STATES: Columns[UnitStatistics] = {
+    "state": lambda each: each.state or "-",
+    "last error": lambda each: each.error or "-",
+}
 
-
-_ON_THE_WIRE = (
-    *("port", "unit", "exchanges", "replies", "refused with", "timeouts", "late", "foreign"),
-    *("noise", "stale", "wrong CRC", "short", "reply p50", "p95", "wait mean", "most"),
-)
-
-
-def _on_the_wire(units: Sequence[UnitStatistics]) -> list[str]:
-    """What each exchange with them has brought."""
-    rows = [(each, each.traffic, each.traffic.reply_time, each.traffic.wait) for each in units]
-    return table(
-        _ON_THE_WIRE,
-        [
-            (
-                *(each.port, str(each.unit), str(traffic.exchanges), str(traffic.replies)),
-                " ".join(f"{code:02X}:{count}" for code, count in traffic.exceptions.items()) or "-",
-                *map(str, (traffic.timeouts, traffic.late, traffic.foreign, traffic.noise, traffic.stale)),
-                *map(str, (traffic.damaged, traffic.short)),
-                *(_if_any(reply, time) for time in (reply.p50, reply.p95)),
-                *(_if_any(wait, time) for time in (wait.mean, wait.most)),
-            )
-            for each, traffic, reply, wait in rows
-        ],
-    )
+#: What each exchange with a unit has brought.
+_ON_THE_WIRE: Columns[UnitStatistics] = {
+    "port": lambda each: each.port,
+    "unit": lambda each: each.unit,
+    "exchanges": lambda each: each.traffic.exchanges,
+    "replies": lambda each: each.traffic.replies,
+    "refused with": lambda each: _codes(each.traffic.exceptions),
+    "timeouts": lambda each: each.traffic.timeouts,
+    "late": lambda each: each.traffic.late,
+    "foreign": lambda each: each.traffic.foreign,
+    "noise": lambda each: each.traffic.noise,
+    "stale": lambda each: each.traffic.stale,
+    "wrong CRC": lambda each: each.traffic.damaged,
+    "short": lambda each: each.traffic.short,
+    "reply p50": lambda each: _if_any(each.traffic.reply_time, each.traffic.reply_time.p50),
+    "p95": lambda each: _if_any(each.traffic.reply_time, each.traffic.reply_time.p95),
+    "wait mean": lambda each: _if_any(each.traffic.wait, each.traffic.wait.mean),
+    "most": lambda each: _if_any(each.traffic.wait, each.traffic.wait.most),
+}
 
 
 def _spool(overview: Overview, port: str | None) -> list[str]:
     sinks = overview.sinks()
     if not sinks:
         return ["no sinks are configured: readings go nowhere"]
-    rows = table(
-        ("sink", "kind", "taken", "delivered", "dead", "gap", "queued", "oldest", "missed", "state"),
-        [
-            (
-                each.name,
-                each.kind,
-                *map(str, (each.taken, each.delivered, each.dead, each.gap, each.queued)),
-                "-" if each.oldest is None else ago(each.oldest),
-                str(each.missed),
-                each.state,
-            )
-            for each in sinks
-        ],
-    )
     said = [(each.name, sentence) for each in sinks for sentence in (each.error, each.stuck) if sentence]
-    return rows + [f"{name}: {sentence}" for name, sentence in said]
+    return table(_SINKS, sinks) + [f"{name}: {sentence}" for name, sentence in said]
 
+
+_SINKS: Columns[SinkStatus] = {
+    "sink": lambda each: each.name,
+    "kind": lambda each: each.kind,
+    "taken": lambda each: each.taken,
+    "delivered": lambda each: each.delivered,
+    "dead": lambda each: each.dead,
+    "gap": lambda each: each.gap,
+    "queued": lambda each: each.queued,
+    "oldest": lambda each: "-" if each.oldest is None else ago(each.oldest),
+    "missed": lambda each: each.missed,
+    "state": lambda each: each.state,
+}
 
 _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
     "devices": devices,
@@ -217,6 +192,10 @@ _ANSWERS: Mapping[str, Callable[[Overview, str | None], list[str]]] = {
 
 def _words(words: Mapping[str, int]) -> str:
     return "".join(f" {word}={number}" for word, number in sorted(words.items()))
+
+
+def _codes(exceptions: Mapping[int, int]) -> str:
+    return " ".join(f"{code:02X}:{count}" for code, count in exceptions.items()) or "-"
 
 
 def _times(times: Times) -> str:

@@ -1,8 +1,10 @@
 """What there is to know about polled devices, as lines for people."""
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
-from lumina.frontends.tables import ago, printable, short, table
+from lumina.frontends.tables import Columns, ago, printable, short, table
 from lumina.interfaces import Overview
 from lumina.readings import Reading
 from lumina.status import Change, DeviceStatus, PointStatus
@@ -12,11 +14,6 @@ LISTED, CHANGES = 100, 10
 
 #: Characters of a text value in a change.
 _LONGEST = 40
-
-_COLUMNS = (
-    *("device", "bus", "unit", "state", "for", "good", "bad", "read"),
-    *("cycles", "failed", "skipped", "took"),
-)
 
 
 def devices(overview: Overview, id: str | None) -> list[str]:
@@ -31,11 +28,11 @@ def devices(overview: Overview, id: str | None) -> list[str]:
     if id is not None:
         return [line for each in found for line in _whole(each)]
     if len(found) <= LISTED:
-        return table(_COLUMNS, map(_row, found))
+        return table(_DEVICES, found)
     online = sum(each.online is True for each in found)
     listed = sorted(found, key=_soundness)[:LISTED]
     return [
-        *table(_COLUMNS, map(_row, listed)),
+        *table(_DEVICES, listed),
         f"{len(listed)} of {len(found)} devices, those in trouble first; {online} are online; "
         "devices ID tells of any",
     ]
@@ -46,21 +43,20 @@ def _soundness(device: DeviceStatus) -> tuple[bool, bool, bool]:
     return device.online is not False, not device.bad, not device.cycles.skipped
 
 
-def _row(device: DeviceStatus) -> tuple[str, ...]:
-    return (
-        printable(str(device.id)),
-        device.bus,
-        str(device.unit),
-        _online(device.online),
-        "-" if device.online is None else ago(device.since),
-        str(device.good),
-        str(device.bad),
-        "never" if device.age is None else f"{ago(device.age)} ago",
-        str(device.cycles.count),
-        str(device.cycles.failed),
-        str(device.cycles.skipped),
-        short(device.cycles.last) if device.cycles.count else "-",
-    )
+_DEVICES: Columns[DeviceStatus] = {
+    "device": lambda each: printable(str(each.id)),
+    "bus": lambda each: each.bus,
+    "unit": lambda each: each.unit,
+    "state": lambda each: _online(each.online),
+    "for": lambda each: "-" if each.online is None else ago(each.since),
+    "good": lambda each: each.good,
+    "bad": lambda each: each.bad,
+    "read": lambda each: "never" if each.age is None else f"{ago(each.age)} ago",
+    "cycles": lambda each: each.cycles.count,
+    "failed": lambda each: each.cycles.failed,
+    "skipped": lambda each: each.cycles.skipped,
+    "took": lambda each: short(each.cycles.last) if each.cycles.count else "-",
+}
 
 
 def _whole(device: DeviceStatus) -> list[str]:
@@ -69,39 +65,56 @@ def _whole(device: DeviceStatus) -> list[str]:
     reason = f": {device.reason}" if device.reason else ""
     where = f"unit {device.unit} on {device.bus}"
     head = f"{device.id}: {where}, {_online(device.online)}{since}{reason}"
-    rows = [tuple(map(printable, _point(point))) for point in device.points]
-    lines = table(("parameter", "value", "in", "read", "quality"), rows)
+    lines = table(_VALUES, device.points)
     changed = _changes(device.points)
     if changed:
-        lines += table(("changed", "parameter", "change"), changed)
+        lines += table(_CHANGES, changed)
     return [printable(head), *(f"  {line}" for line in lines)]
 
 
-def _point(point: PointStatus) -> tuple[str, ...]:
-    reading = point.reading
-    if reading is None:
-        return point.parameter, "-", point.unit or "-", "never", "-"
-    value = "-" if reading.value is None else str(reading.value)
-    quality = f"{reading.quality} {reading.reason}".strip()
-    return point.parameter, value, point.unit or "-", f"{ago(point.age)} ago", quality
+_VALUES: Columns[PointStatus] = {
+    "parameter": lambda point: printable(point.parameter),
+    "value": lambda point: printable(_value(point.reading)),
+    "in": lambda point: printable(point.unit or "-"),
+    "read": lambda point: "never" if point.reading is None else f"{ago(point.age)} ago",
+    "quality": lambda point: printable(_quality(point.reading)),
+}
 
 
-def _changes(points: Sequence[PointStatus]) -> list[tuple[str, ...]]:
+def _value(reading: Reading | None) -> str:
+    return "-" if reading is None or reading.value is None else str(reading.value)
+
+
+def _quality(reading: Reading | None) -> str:
+    return "-" if reading is None else f"{reading.quality} {reading.reason}".strip()
+
+
+class _Changed(NamedTuple):
+    """How long ago a value has changed, and which."""
+
+    seconds: float
+    parameter: str
+    change: Change
+
+
+_CHANGES: Columns[_Changed] = {
+    "changed": lambda each: f"{ago(each.seconds)} ago",
+    "parameter": lambda each: printable(each.parameter),
+    "change": lambda each: printable(f"{_shown(each.change.before)} -> {_shown(each.change.after)}"),
+}
+
+
+def _changes(points: Sequence[PointStatus]) -> list[_Changed]:
     """The last changes of all values together, the newest first."""
-    found: list[tuple[float, str, Change]] = []
+    found: list[_Changed] = []
     for point in points:
         if point.reading is not None:
             now = point.reading.at + point.age
-            found += ((now - each.after.at, point.parameter, each) for each in point.changes if each.before)
-    found.sort(key=lambda each: each[0])
-    return [
-        (
-            f"{ago(seconds)} ago",
-            printable(parameter),
-            printable(f"{_shown(change.before)} -> {_shown(change.after)}"),
-        )
-        for seconds, parameter, change in found[:CHANGES]
-    ]
+            found += (
+                _Changed(now - each.after.at, point.parameter, each) for each in point.changes if each.before
+            )
+    found.sort(key=attrgetter("seconds"))
+    return found[:CHANGES]
 
 
 def _shown(reading: Reading | None) -> str:

@@ -1,6 +1,12 @@
 """Columns, durations and other text for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: What of an item stands in each column, by the head of the column.
+Columns = Mapping[str, Callable[[T], object]]
 
 _UNITS_OF_TIME = (86400.0, "d"), (3600.0, "h"), (60.0, "min")
 
@@ -11,14 +17,14 @@ _LEFT = {
 }
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns, the numbers of each under each other; words stand to the left."""
-    lines = [head, *rows]
+def table(columns: Columns[T], items: Iterable[T]) -> list[str]:
+    """A row for each item, the numbers of a column under each other; words stand to the left."""
+    lines = [list(columns), *([str(cell(item)) for cell in columns.values()] for item in items)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(
             cell.ljust(width) if name in _LEFT else cell.rjust(width)
-            for name, cell, width in zip(head, line, widths, strict=True)
+            for name, cell, width in zip(columns, line, widths, strict=True)
         ).rstrip()
         for line in lines
     ]
