@@ -1,5 +1,6 @@
 """The spool of a service: together on the disk, and usable whatever happens to its file."""
 
+import sqlite3
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -222,6 +223,28 @@ class RoomTests(SpoolCase):
         self.failureResultOf(great, NotTaken)
         self.successResultOf(small)
         self.assertEqual(self.spool.ledger.queued, 1)
+
+    def test_locked(self) -> None:
+        """
+        While another program holds the file for too long, nothing is taken; it is recorded as a gap.
+        """
+        self.put(reading(1))
+        self.store()._db.execute("PRAGMA busy_timeout=0")
+        other = sqlite3.connect(self.path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        self.thread.waits = True
+        done = [self.spool.put([reading(n)]) for n in range(2, 5)]
+        self.thread.work()
+        self.thread.work()
+        for each in done:
+            failure = self.failureResultOf(each, NotTaken)
+            self.assertIn("another program holds it locked", failure.getErrorMessage())
+        self.thread.waits = False
+        other.execute("ROLLBACK")
+        self.put(reading(5))
+        self.assertEqual((self.waiting(), self.spool.ledger.missed), ([1, 5], 3))
+        self.assertIn("locked", self.store().gaps()[0].cause)
 
     def test_no_directory(self) -> None:
         """

@@ -43,6 +43,11 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and _code(error) == sqlite3.SQLITE_FULL
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether an error says that somebody else holds the file."""
+    return isinstance(error, sqlite3.DatabaseError) and _code(error) == sqlite3.SQLITE_BUSY
+
+
 def _code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from lumina.errors import LuminaError, NotTaken
 from lumina.readings import Reading
 from lumina.sinks.ages import Uptime
-from lumina.sinks.file import has_no_room, is_damaged, is_full, set_aside
+from lumina.sinks.file import has_no_room, is_damaged, is_full, is_locked, set_aside
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
 
@@ -149,6 +149,8 @@ class Keeper:
         except Exception as error:
             if is_damaged(error):
                 self._replace(error)
+            elif is_locked(error):  # and it was waited for long enough
+                return [NotTaken(f"{self._path}: another program holds it locked")] * len(jobs)
             elif self._store is not None and has_no_room(error):
                 self._store.make_room()
         return self._one_by_one(jobs)
