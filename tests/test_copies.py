@@ -1,14 +1,17 @@
 """Units that answer more than once, as their port meets them."""
 
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.bus.copies import ALERT, PRESUMED_PROOF, PROOF
 from lumina.bus.unit import Habits
 from lumina.bus.units import Units
 from lumina.errors import BadReply, NoReply
-from lumina.modbus.pdu import ReadHoldingRegisters, Request
+from lumina.modbus.pdu import ReadHoldingRegisters, Request, WriteRegister
 from lumina.modbus.rtu import encode
+from lumina.simulator.faults import Echo
 from lumina.testing import pass_time
+from tests.field_case import FieldCase
 from tests.test_port_rules import GOOD, INPUTS, READ, RulesCase
 
 OTHER = bytes.fromhex("030400010002")
@@ -212,3 +215,28 @@ class LateTests(RulesCase):
         self.receive(encode(2, GOOD), encode(9, GOOD))
         self.failureResultOf(self.lasting(done), BadReply)
         self.assertEqual(self.bus.unit_states()[1], "ok")
+
+
+class EchoTests(FieldCase):
+    def test_an_echo_that_appears(self) -> None:
+        """
+        The echo of a write and then its reply are no copies of one reply: when
+        the echo is found out, nothing waits, and the log tells of nothing else.
+        """
+        self.start(Echo(after=5.0))
+        with capturedLogs() as events:
+            self.assertEqual(self.value(), 100)
+            pass_time(self.clock, 6)
+            took = [self.duration(WriteRegister(3, number)) for number in range(3)]
+        self.assertEqual([formatEvent(event) for event in events], ["bus: the echo has appeared"])
+        self.assertLess(took[-1], 0.04)
+
+    def duration(self, request: Request) -> float:
+        """Seconds that two such requests take, the second of which comes right behind the first."""
+        began = self.clock.seconds()
+        self.port.execute(1, request)
+        last = self.port.execute(1, request)
+        ended: list[float] = []
+        last.addCallback(lambda _: ended.append(self.clock.seconds()))
+        pass_time(self.clock, 1)
+        return (ended[0] - began) / 2

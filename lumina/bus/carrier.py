@@ -48,7 +48,7 @@ class Carrier:
     _log = Logger()
 
     def __init__(self, settings: PortSettings, requests: Requests, units: Units, clock: Any) -> None:
-        self.echo = Echo(settings.name, settings.echo)
+        self.echo = Echo(settings.name, settings.echo, units.forget_copies)
         self.pauses = Pauses(settings, units, clock)
         self.recent = Recent(settings.max_age)
         self._settings = settings
@@ -183,12 +183,10 @@ class Carrier:
 
     def _heard(self, frame: bytes, now: float) -> bool:
         """A sound frame that answers nothing in hand: is it a late reply?"""
-        unit, before = frame[0], self._units.hold(frame[0], now)
         late = self._units.heard(frame, now)
-        if not late:
-            self.echo.heard(frame)
-        if not before and (hold := self._units.hold(unit, now)):
-            self.pauses.copied(unit, hold)
+        echo = not late and self.echo.heard(frame)
+        if not late and not echo and (hold := self._units.hold(frame[0], now)):
+            self.pauses.copied(frame[0], hold)
         return late
 
     # Learning.

@@ -71,14 +71,18 @@ class Copies:
         if answered is None or not answered.fits(pdu) or now - answered.ended > linger:
             return
         if now - self._seen > ALERT:
-            self._delays.clear()
-            self._told = 0
+            self.forget()
         # If it is no copy of the last reply, that may have been the copy of another: let all of them come.
         self._presumed = pdu != said
         if not self._presumed:
             self._delays.append(now - answered.ended)
             self._told += 1
         self._seen, self._clean, self._function = now, 0, answered.function
+
+    def forget(self) -> None:
+        """As if none had ever come."""
+        self._delays.clear()
+        self._presumed, self._told = False, 0
 
     def hold(self, now: float, linger: float) -> float:
         """For how many seconds after a reply its copy is looked out for; 0: the unit sends none."""

@@ -1,5 +1,7 @@
 """Whether a line gives back what is sent: what has been learnt of it, and when that is doubtful."""
 
+from collections.abc import Callable
+
 from twisted.logger import Logger
 
 from lumina.bus.attempt import Attempt
@@ -17,15 +19,17 @@ class Echo:
 
     _log = Logger()
 
-    def __init__(self, port: str, fixed: bool | None) -> None:
+    def __init__(self, port: str, fixed: bool | None, appeared: Callable[[], None] = lambda: None) -> None:
         """
         @param port: its name, for the log.
         @param fixed: what the settings say; `None`: it is learnt.
+        @param appeared: is told when there comes to be one.
         """
         self.known = fixed
         self.changes = 0
         self._port = port
         self._fixed = fixed
+        self._appeared = appeared
         self._noticed = fixed
         self._confirmed = b""
 
@@ -67,16 +71,22 @@ class Echo:
         elif self.known and isinstance(attempt.error, NoReply) and exchange.incoming == exchange.outgoing:
             self.doubt()
 
-    def heard(self, frame: bytes) -> None:
+    def heard(self, frame: bytes) -> bool:
         """
         A frame came that answers nothing. A second copy of what was confirmed
         by one means that the first may have been an echo, which has appeared.
+
+        @return: whether it may mean that.
         """
-        if self.known is False and frame == self._confirmed:
+        telling = self.known is False and frame == self._confirmed
+        if telling:
             self.doubt()
+        return telling
 
     def _changed(self, echoed: bool) -> None:
         self.changes += 1
+        if echoed:
+            self._appeared()
         has = "appeared" if echoed else "vanished"
         also = "" if self._fixed is None else f", although its echo is set to {str(self._fixed).lower()}"
         self._log.warn("{port}: the echo has {has}{also}", port=self._port, has=has, also=also)

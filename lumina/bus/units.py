@@ -137,6 +137,11 @@ class Units:
         known = self._units.get(unit)
         return 0.0 if known is None else known.copies.hold(now, self._linger(known))
 
+    def forget_copies(self) -> None:
+        """What came twice was an echo, and its reply."""
+        for known in self._units.values():
+            known.copies.forget()
+
     def wait(self, unit: int, request: Request, stated: float, now: float) -> float:
         """
         How many seconds to wait for the first byte of the reply: less than
