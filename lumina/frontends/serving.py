@@ -109,9 +109,9 @@ class Known(dict[tuple[int, bytes], AskAgain]):
     def __missing__(self, key: tuple[int, bytes]) -> AskAgain | None:
         unit, body = key
         route, request = self._prompt[unit], self._requests.get(body)
-        if (
-            route is None or request is None or request.writes
-        ):  # each write has an id of its own in the audit log
+        if route is None or request is None:
+            return None
+        if request.writes:  # each has an id of its own in the audit log
             return None
         ask = route[0](route[1], request, self._terms)
         if ask is not None:
