@@ -82,6 +82,10 @@ COMMANDS: Final = (
 )
 
 
+#: How people leave other programs.
+_LEAVING = ("exit", "bye", "logout", "close", "q")
+
+
 def help_lines(example: str = EXAMPLE) -> list[str]:
     """
     What `help` answers, generated from the table that parses commands.
@@ -112,10 +116,9 @@ def parse_command(line: str) -> tuple[str, list[str]]:
             if words and not command.argument:
                 raise BadRequest(f"{command.name} takes no argument, not {shown(words[0])}")
             return command.name, words
-    near = get_close_matches(name.lower(), [command.name for command in COMMANDS], 1) or ["help"]
-    raise BadRequest(
-        f"{shown(name)} is neither a request ({SYNTAX}) nor a command; did you mean {near[0]}?",
-    )
+    close = get_close_matches(name.lower(), [command.name for command in COMMANDS], 1)
+    meant = "quit" if name.lower() in _LEAVING else close[0] if close else "help"
+    raise BadRequest(f"{shown(name)} is neither a request ({SYNTAX}) nor a command; did you mean {meant}?")
 
 
 def answer_id(line: str) -> str:
@@ -207,9 +210,9 @@ def _split(rest: str, ports: Iterable[str]) -> tuple[str, list[str]]:
         if len(after) in (3, 4):
             return name, after
     name = rest.partition(":")[0]
-    raise InvalidPort(
-        f"{shown(name)} is not a configured port with 3 or 4 fields behind it; 'ports' lists the ports"
-    )
+    meant = next((each for each in ports if each.lower() == name.strip().lower()), name)
+    hint = "'ports' lists the ports" if meant == name else f"did you mean {shown(meant)}?"
+    raise InvalidPort(f"{shown(name)} is not a configured port with 3 or 4 fields behind it; {hint}")
 
 
 def _without_crcs(frame: bytes, size: int) -> bytes:

@@ -186,6 +186,18 @@ class CommandTests(SynchronousTestCase):
         """
         self.assertIn("did you mean help", str(self.assertRaises(BadRequest, parse_command, "hepl")))
         self.assertIn("did you mean help", str(self.assertRaises(BadRequest, parse_command, "\x00xyzzy")))
+        self.assertIn("did you mean quit", str(self.assertRaises(BadRequest, parse_command, "exit")))
+
+    def test_slip_in_a_port(self) -> None:
+        """
+        A port that is known in other letters, or without blanks, is told; of others, how to list them.
+        """
+        for port, hint in (
+            ("GREENHOUSE", "did you mean 'greenhouse'?"),
+            (" pump", "'ports' lists the ports"),
+        ):
+            error = self.assertRaises(InvalidPort, parse_request, f"a:b:{port}:9600:0103:0", ["greenhouse"])
+            self.assertTrue(str(error).endswith(hint), error)
 
     def test_surplus_words(self) -> None:
         """
