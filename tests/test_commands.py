@@ -194,7 +194,8 @@ class CommandTests(SynchronousTestCase):
         """
         for port, hint in (
             ("GREENHOUSE", "did you mean 'greenhouse'?"),
-            (" pump", "'ports' lists the ports"),
+            (" greenhouse ", "did you mean 'greenhouse'?"),
+            ("pump", "'ports' lists the ports"),
         ):
             error = self.assertRaises(InvalidPort, parse_request, f"a:b:{port}:9600:0103:0", ["greenhouse"])
             self.assertTrue(str(error).endswith(hint), error)
