@@ -186,6 +186,11 @@ class Unit:
         """Whether it can have understood what was sent at this speed; `None`: as at any."""
         return self.baudrate in (None, baudrate) or baudrate is None
 
+    def telling(self, request: Request, timeout: float, slack: float) -> float:
+        """How long a silence must be to be the unit's, and not its asker's haste."""
+        times = self.times.get(kind_of(request))
+        return timeout if times is None else min(timeout, times.bound(slack))
+
     def learn(self, kind: str, delay: float) -> None:
         delay = max(delay, 0.0)
         times = self.times.get(kind)

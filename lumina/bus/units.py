@@ -203,7 +203,8 @@ class Units:
         line = Line(baudrate)
         cost = line.duration(len(request.encode()) + 3) + waited + line.gap
         expected = known.expects(request, baudrate)
-        counts = known.listens(baudrate) and waited >= self._telling(unit, request) - _NEAR
+        telling = known.telling(request, self.timeout_of(unit), self._habits.slack)
+        counts = known.listens(baudrate) and waited >= telling - _NEAR
         if counts and expected:
             known.missed(now - waited)
             known.guessed = False
@@ -295,9 +296,3 @@ class Units:
             return self._habits.linger
         slowest = max((times.slowest for times in known.times.values()), default=0.0)
         return min(max(2 * slowest, SHORTEST_LINGER), LONGEST_LINGER)
-
-    def _telling(self, unit: int, request: Request) -> float:
-        """How long a silence must be to be the unit's, and not its asker's haste."""
-        times = self._units[unit].times.get(kind_of(request))
-        timeout = self.timeout_of(unit)
-        return timeout if times is None else min(timeout, times.bound(self._habits.slack))
