@@ -175,6 +175,17 @@ class BrokenBuildTests(SynchronousTestCase):
         for trouble in TROUBLES:
             self.assertEqual(objection(trouble, rebuilt()), "")
 
+    def test_what_is_replaced(self) -> None:
+        """
+        A broken part replaces what the sound one has, by the name that it has there.
+        """
+        for part in (part for part in vars(broken).values() if isinstance(part, type)):
+            if part.__module__ != broken.__name__:
+                continue
+            sound = {name for base in part.__mro__[1:] for name in vars(base)}
+            own = {name for name, value in vars(part).items() if callable(value)}
+            self.assertEqual(own - sound, set(), part.__name__)
+
     def test_broken_builds(self) -> None:
         """
         Without any one rule somebody suffers, and it is noticed.
