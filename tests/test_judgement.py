@@ -287,6 +287,17 @@ class FailingBatchTests(SenderCase):
             self.put(*(reading(n, device) for device in range(4)))
         self.assertEqual(self.counts(), (128, 127, 1, 0))
 
+    def test_one_device(self) -> None:
+        """
+        Where all are of one device it is found too, and the others come in their order.
+        """
+        self.courier.answers = lambda sent: 500 if 3 in sent.values else 201
+        self.put(*(reading(n) for n in range(12)))
+        pass_time(self.clock, 3 * 3600.0)
+        self.assertEqual(self.counts(), (12, 11, 1, 0))
+        values = [value for each in self.courier.sent if 3 not in each.values for value in each.values]
+        self.assertEqual(values, [n for n in range(12) if n != 3])
+
     def test_lost_then_refused(self) -> None:
         """
         Of a batch whose answer was lost, and that is refused with all others afterwards, nothing is given up.

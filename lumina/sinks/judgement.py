@@ -75,7 +75,7 @@ class Judgement:
         self._evidence.accepted(parcel.devices, parcel.sent, began)
         self._convictions.accepted(parcel)
         self._doubt.accepted(0 if was_held else parcel.refusals)
-        self._failures.accepted(parcel.failures)
+        self._failures.accepted(parcel.failures - parcel.inherited)
         self._fails_again = False
         self.hold.end()
         if parcel in lanes.suspects:
@@ -170,7 +170,7 @@ class Judgement:
         halves = parcel.halves()
         for each in halves:
             each.failing, each.failed, each.is_unsure = parcel.failing, parcel.failed, parcel.is_unsure
-            each.failures = min(parcel.failures, self._attempts * 3 // 4)
+            each.failures = each.inherited = min(parcel.failures, self._attempts * 3 // 4)
             each.alone = min(parcel.alone, self._attempts * 3 // 4)
         return halves
 

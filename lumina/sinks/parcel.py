@@ -30,6 +30,7 @@ class Parcel:
     @ivar failing: since when it fails, in monotonic seconds; `None`: it does not.
     @ivar tried: when a later reading of its device was tried, in monotonic seconds.
     @ivar failures: answers that the API failed.
+    @ivar inherited: how many of them are those of the batch that it was cut from.
     @ivar alone: how many of them while others were accepted.
     @ivar is_unsure: whether it may have been taken although there was no answer.
     @ivar is_gone: whether some of its readings wait no longer.
@@ -50,6 +51,7 @@ class Parcel:
     failing: float | None = None
     tried: float = 0.0
     failures: int = 0
+    inherited: int = 0
     alone: int = 0
     is_unsure: bool = False
     is_gone: bool = False
