@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from lumina.config.listeners import KINDS
@@ -101,6 +102,17 @@ class ModuleTests(SynchronousTestCase):
         self.assertGreater(len(places), 100)
         there = {("" if len(place.parts) == 1 else place.parts[0], place.stem) for place in places}
         self.assertEqual(there - told, set(), "name them in docs/architecture.md, where it tells of the room")
+
+    def test_names(self) -> None:
+        """
+        What a page calls by its dotted name, for authors of plug-ins, is there.
+        """
+        names = {
+            name for page in PAGES for name in re.findall(r"`(lumina(?:\.\w+)+)", page.read_text("utf-8"))
+        }
+        self.assertIn("lumina.testing", names)
+        for name in sorted(names):
+            namedAny(name)
 
 
 class KeyTests(SynchronousTestCase):
