@@ -31,7 +31,7 @@ class CopiesTests(SynchronousTestCase):
         self.units.answered(7, request, 0.01, 9600, self.now, pdu)
 
     def copy(self, delay: float, pdu: bytes = GOOD) -> None:
-        self.assertFalse(self.units.heard(encode(7, pdu), self.now + delay), "it is taken for a late reply")
+        self.assertFalse(self.units.heard(b"\x07" + pdu, self.now + delay), "it is taken for a late reply")
 
     def held(self, function: int = 3) -> float:
         """Seconds after the last reply for which nothing of the function goes to the unit."""
@@ -133,7 +133,7 @@ class CopiesTests(SynchronousTestCase):
         A late reply can come more than once, too.
         """
         self.units.missed(7, READ, 0.5, 9600, self.now)
-        self.assertTrue(self.units.heard(encode(7, GOOD), self.now))
+        self.assertTrue(self.units.heard(b"\x07" + GOOD, self.now))
         self.copy(0.1)
         self.assertAlmostEqual(self.held(), 0.22)
 

@@ -180,6 +180,22 @@ class BreakerTests(DeviceCase):
         self.successResultOf(again)
         self.assertEqual(self.bus.unit_states()[1], "ok")
 
+    def test_late_reply_revives(self) -> None:
+        """
+        A reply that comes late, a refusal too, shows that a suspended unit lives; the connection stays.
+        """
+        for late in (GOOD, b"\x83\x0b"):
+            self.device(timeout=0.5, misses=2)
+            opened = self.line.opened
+            for _ in range(2):
+                self.failureResultOf(self.late(self.ask()), NoReply)
+            self.failureResultOf(self.ask(), Suspended)
+            self.answer(self.ids()[-1], late)
+            self.assertEqual((self.bus.unit_states(), self.line.opened), ({1: "ok"}, opened))
+            again = self.ask()
+            self.answer(self.ids()[-1])
+            self.successResultOf(again)
+
     def test_tried_when_reconnected(self) -> None:
         """
         A suspended unit may be tried as soon as the device is connected anew.

@@ -8,7 +8,6 @@ from lumina.modbus.pdu import (
     ReadHoldingRegisters,
     ReportServerId,
 )
-from lumina.modbus.rtu import encode
 from tests.units_case import BAUDRATE, BOUND, HOLE, INPUT, LATE, LATE_INPUT, READ, UNKNOWN, WRITE, UnitsCase
 
 
@@ -78,7 +77,7 @@ class DoubtTests(UnitsCase):
         A late exception ends the doubt of its function.
         """
         self.miss(waited=0.25)
-        self.assertTrue(self.units.heard(encode(7, b"\x83\x02"), self.now))
+        self.assertTrue(self.units.heard(b"\x07\x83\x02", self.now))
         self.assertEqual(self.waits(), 0.0)
 
     def test_frame_that_nobody_is_owed(self) -> None:
@@ -86,7 +85,7 @@ class DoubtTests(UnitsCase):
         Frames of other units and functions settle nothing, and prove no unit alive.
         """
         self.miss(waited=0.25)
-        for frame in (encode(8, LATE[1:-2]), LATE_INPUT):
+        for frame in (b"\x08" + LATE[1:], LATE_INPUT):
             self.assertFalse(self.units.heard(frame, self.now))
         self.assertEqual((self.waits(), self.seen().doubt), (0.75, (3,)))
 
@@ -95,7 +94,7 @@ class DoubtTests(UnitsCase):
         A frame that cannot be the reply that is owed leaves the doubt as it is.
         """
         self.miss(waited=0.25)
-        self.assertFalse(self.units.heard(encode(7, b"\x03\x02\x00\x2a"), self.now))
+        self.assertFalse(self.units.heard(b"\x07\x03\x02\x00\x2a", self.now))
         self.assertEqual(self.waits(), 0.75)
 
     def test_repeated_read(self) -> None:
@@ -126,7 +125,7 @@ class DoubtTests(UnitsCase):
         """
         self.miss(waited=0.25)
         self.now += 0.1
-        self.units.answered(7, READ, 0.1, BAUDRATE, self.now, LATE[1:-2])
+        self.units.answered(7, READ, 0.1, BAUDRATE, self.now, LATE[1:])
         self.assertFalse(self.units.heard(LATE, self.now))
         self.assertAlmostEqual(self.waits(), 0.9)
 

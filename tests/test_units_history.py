@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lumina.bus.unit import LEAST_BOUND
 from lumina.bus.units import STRANGE
 from lumina.modbus.pdu import Request
-from lumina.modbus.rtu import Line, encode
+from lumina.modbus.rtu import Line
 from tests.examples import tries
 from tests.units_case import BAUDRATE, HOLE, INPUT, READ, UNKNOWN, WRITE, UnitsCase
 
@@ -46,7 +46,7 @@ class HistoryTests(UnitsCase):
             elif end == "unclear":
                 self.units.unclear(7, request, self.now)
             elif end == "late":
-                late = encode(7, bytes((request.function | 0x80, 2)))
+                late = bytes((7, request.function | 0x80, 2))
                 if self.units.heard(late, self.now):
                     row = 0
                     strange.clear()
@@ -84,7 +84,7 @@ class HistoryTests(UnitsCase):
                     self.units.unclear(7, request, self.now, seconds)
                 owed[function] = owed.get(function, 0) + 1
             elif end == "late":
-                if self.units.heard(encode(7, bytes((function, 0))), self.now):
+                if self.units.heard(bytes((7, function, 0)), self.now):
                     self.assertGreater(owed[function], 0)
                     owed = {each: count for each, count in owed.items() if last[each] > last[function]} | {
                         function: owed[function] - 1

@@ -8,15 +8,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.bus.unit import Habits, UnitView
 from lumina.bus.units import Units
 from lumina.modbus.pdu import Opaque, ReadHoldingRegisters, ReadInputRegisters, Request, WriteRegister
-from lumina.modbus.rtu import Line, encode
+from lumina.modbus.rtu import Line
 
 READ = ReadHoldingRegisters(0, 2)
 HOLE = ReadHoldingRegisters(5000, 2)
 INPUT = ReadInputRegisters(0, 2)
 WRITE = WriteRegister(10, 1)
 UNKNOWN = Opaque(b"\x41\x01")
-LATE = encode(7, bytes.fromhex("0304002A002B"))
-LATE_INPUT = encode(7, bytes.fromhex("0404002A002B"))
+LATE = bytes.fromhex("070304002A002B")
+LATE_INPUT = bytes.fromhex("070404002A002B")
 BAUDRATE = 9600
 
 #: Bound of a unit whose one reply took 20 ms: 20 + 4 * 10 + 20 ms of slack.

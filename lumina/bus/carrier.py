@@ -183,7 +183,7 @@ class Carrier:
 
     def _heard(self, frame: bytes, now: float) -> bool:
         """A sound frame that answers nothing in hand: is it a late reply?"""
-        late = self._units.heard(frame, now)
+        late = self._units.heard(frame[:-2], now)
         echo = not late and self.echo.heard(frame)
         if not late and not echo and (hold := self._units.hold(frame[0], now)):
             self.pauses.copied(frame[0], hold)

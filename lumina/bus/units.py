@@ -254,16 +254,17 @@ class Units:
 
     def heard(self, frame: bytes, now: float) -> bool:
         """
-        A sound frame came that answers nothing in hand. A copy of what the unit
+        A sound reply came that answers nothing in hand. A copy of what the unit
         said just before settles nothing: it answers no request of its own.
 
+        @param frame: its unit id and PDU, whatever carried them.
         @return: whether it is a late reply; then the unit is known to live.
         """
         unit = frame[0]
         if unit not in self._units:
             return False
         known = self._know(unit, now)
-        pdu = frame[1:-2]
+        pdu = frame[1:]
         copy = known.copies.repeats(pdu, now)
         owed = None if copy else known.settle(lambda owed: owed.fits(pdu))
         if owed is None:
