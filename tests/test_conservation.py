@@ -2,9 +2,9 @@
 An oracle of conservation: whatever the API does, each reading is accounted for.
 
 Hours pass in virtual time. The API is as strict as Laravel, and ill in every
-way: it fails, is throttled, refuses some readings or all, hangs, takes a
-reading and drops the connection. lumina is killed at any moment, and the clock
-of its machine is set to whatever time.
+way: it fails, is throttled, refuses some readings, all, or any at random, hangs,
+takes a reading and drops the connection. lumina is killed at any moment, and
+the clock of its machine is set to whatever time.
 """
 
 import random
@@ -57,7 +57,7 @@ class Weather:
 
     def post(self, url: str, **arguments: Any) -> Deferred[Any]:
         trouble, chance = self.now
-        if self._draw.random() >= chance or trouble in ("fair", "failing", "refusing", "barred"):
+        if self._draw.random() >= chance or trouble in ("fair", "failing", "refusing", "moody", "barred"):
             return self._answered(url, arguments)
         if trouble == "down":
             return fail(ConnectionRefusedError())
@@ -87,6 +87,7 @@ TROUBLES = (
     ("mute", 0.3),
     ("dropping", 0.5),
     ("refusing", 1.0),
+    ("moody", 0.05),
     ("barred", 1.0),
 )
 
@@ -125,6 +126,8 @@ class World:
         trouble, chance = self.weather.now
         if trouble == "refusing":
             return 422
+        if trouble == "moody":
+            return 422 if self.draw.random() < chance else 0
         if trouble == "barred":
             return 401
         return 500 if trouble == "failing" and self.draw.random() < chance else 0
