@@ -44,11 +44,12 @@ class Bookkeeper:
         parcel = self._stuck
         if parcel is None or parcel.is_gone or parcel.failing is None or parcel.refusal is None:
             return ""
-        point, minutes = parcel.reading.point, (self._reactor.seconds() - parcel.failing) / 60
+        point, seconds = parcel.reading.point, self._reactor.seconds() - parcel.failing
+        duration = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
         mended = f"`lumina spool set-aside {self._spool.title} --seq {parcel.first}`"
         return (
             f"reading {parcel.first}, {point.parameter!r} of device {point.device}, is the first that waits,"
-            f" and has failed {parcel.failures} times in {minutes:.0f} min: {parcel.refusal.sentence};"
+            f" and has failed {parcel.failures} times in {duration}: {parcel.refusal.sentence};"
             f" should it be to blame, {mended} takes it out of the way"
         )
 
