@@ -14,7 +14,8 @@ from lumina.errors import StartRefused
 from lumina.modbus.values import Value
 from lumina.readings import Reading
 from lumina.sinks.ages import Uptime
-from lumina.sinks.file import has_no_room, is_damaged, lock
+from lumina.sinks.file import lock
+from lumina.sinks.mishaps import has_no_room, is_damaged
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
 from tests.examples import tries

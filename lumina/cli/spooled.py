@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from lumina.cli.progress import Progress
-from lumina.sinks.file import is_damaged
+from lumina.sinks.mishaps import is_damaged
 from lumina.sinks.records import Limits
 from lumina.sinks.store import Store
 

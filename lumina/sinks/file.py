@@ -16,9 +16,7 @@ from typing import Any, Self
 
 from lumina.errors import StartRefused
 from lumina.sinks import schema
-
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+from lumina.sinks.mishaps import broken
 
 #: Seconds that one process waits for the transaction of another: a service, and whoever is beside it.
 _PATIENCE = 30.0
@@ -26,37 +24,6 @@ _PATIENCE_BESIDE = 5.0
 
 #: Bytes kept aside, so that what was delivered can still be removed from a full disk.
 BALLAST = 2 << 20
-
-
-def is_damaged(error: BaseException) -> bool:
-    """Whether an error says that the file is broken."""
-    return isinstance(error, sqlite3.DatabaseError) and _code(error) in _DAMAGED
-
-
-def has_no_room(error: BaseException) -> bool:
-    """Whether an error says that the disk takes no more."""
-    return isinstance(error, sqlite3.DatabaseError) and _code(error) in _NO_ROOM
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether it says so in particular."""
-    return isinstance(error, sqlite3.DatabaseError) and _code(error) == sqlite3.SQLITE_FULL
-
-
-def is_locked(error: BaseException) -> bool:
-    """Whether an error says that somebody else holds the file."""
-    return isinstance(error, sqlite3.DatabaseError) and _code(error) == sqlite3.SQLITE_BUSY
-
-
-def _code(error: sqlite3.Error) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-def broken(sentence: str) -> sqlite3.DatabaseError:
-    """An error that `is_damaged`."""
-    error = sqlite3.DatabaseError(sentence)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
 
 
 def _why_not(version: int) -> str:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from lumina.errors import LuminaError, NotTaken
 from lumina.readings import Reading
 from lumina.sinks.ages import Uptime
-from lumina.sinks.file import has_no_room, is_damaged, is_full, is_locked, set_aside
+from lumina.sinks.file import set_aside
+from lumina.sinks.mishaps import has_no_room, is_damaged, is_full, is_locked
 from lumina.sinks.records import Ledger, Limits
 from lumina.sinks.store import Store
 
