@@ -196,6 +196,9 @@ class TelnetTests(SynchronousTestCase):
             (b"\xff\xfa\x18\x00xterm\xff\xf0help\n", b"help\n"),
             (b"he\xff\xf1lp\n", b"help\n"),
             (b"he\xff\xfflp\n", b"help\n"),
+            (b"help\r\0", b"help\r\n"),
+            (b"help\r\0\n", b"help\r\n\n"),
+            (b"he\0lp\r\n\0\n", b"he\0lp\r\n\0\n"),
         ]:
             self.assertEqual(TelnetFilter()(sent), typed)
             for cut in range(len(sent)):
