@@ -26,8 +26,8 @@ class CopiesTests(SynchronousTestCase):
         self.now = 100.0
         self.units = Units(Habits(slack=SLACK))
 
-    def replied(self, pdu: bytes = GOOD, request: Request = READ) -> None:
-        self.now += 1
+    def replied(self, pdu: bytes = GOOD, request: Request = READ, after: float = 1.0) -> None:
+        self.now += after
         self.units.answered(7, request, 0.01, 9600, self.now, pdu)
 
     def copy(self, delay: float, pdu: bytes = GOOD) -> None:
@@ -88,9 +88,9 @@ class CopiesTests(SynchronousTestCase):
             self.replied()
             self.copy(0.004)
             for _ in range(copies * PROOF):
-                self.replied()
+                self.replied(after=0.1)
                 self.assertAlmostEqual(self.held(), 0.028)
-                self.replied(request=INPUTS, pdu=INPUTS_GOOD)
+                self.replied(request=INPUTS, pdu=INPUTS_GOOD, after=0.1)
             self.replied()
             self.assertEqual(self.held(), 0)
 

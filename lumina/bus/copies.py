@@ -18,7 +18,7 @@ from lumina.modbus.pdu import Request
 ALERT = 600.0
 
 #: Replies without a copy that outweigh each one, and those that outweigh what only may have been one.
-PROOF, PRESUMED_PROOF = 32, 2
+PROOF, PRESUMED_PROOF = 128, 2
 
 #: Copies whose delays count, the latest.
 _REMEMBERED = 4
