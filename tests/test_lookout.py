@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from lumina.reactor import AWAKE, MOST_SLEEPS, Events, Lookout
 
 EVENT = [(7, 1)]
+OTHER = [(8, 1)]
 
 #: Seconds that a look takes.
 LOOK = AWAKE / 8
@@ -28,14 +29,16 @@ class System:
     """
 
     def __init__(self) -> None:
+        self.events: Events = EVENT
         self.now = self.due = 0.0
         self.slept: list[float] = []
         self.awake = 0.0
         self._lookout = Lookout(self.poll, lambda: self.now)
 
-    def wait(self, timeout: float = -1, gap: float | None = None) -> Events:
-        """@param gap: seconds until the next event comes; `None`: none does."""
+    def wait(self, timeout: float = -1, gap: float | None = None, events: Events = EVENT) -> Events:
+        """@param gap: seconds until the next events come; `None`: none do."""
         self.due = float("inf") if gap is None else self.now + gap
+        self.events = events
         return self._lookout.wait(timeout, 5)
 
     def poll(self, timeout: float, most: int) -> Events:
@@ -44,7 +47,7 @@ class System:
             self.slept.append(timeout)
             self.now = max(self.now, self.due if timeout < 0 else min(self.due, self.now + timeout))
         if self.now >= self.due:
-            return EVENT
+            return self.events
         if not timeout:
             self.now += LOOK
             self.awake += LOOK
@@ -53,7 +56,11 @@ class System:
 
 class LookoutTests(SynchronousTestCase):
     def setUp(self) -> None:
+        """One has been heard, and heard again."""
         self.system = System()
+        for _ in range(2):
+            self.system.wait(gap=1.0)
+        self.system.slept.clear()
 
     def test_at_once(self) -> None:
         """
@@ -69,6 +76,17 @@ class LookoutTests(SynchronousTestCase):
         for _ in range(1000):
             self.assertEqual(self.system.wait(gap=AWAKE / 2), EVENT)
         self.assertEqual(self.system.slept, [])
+
+    def test_many(self) -> None:
+        """
+        Where one after the other is heard, or some at once, all are slept for.
+        """
+        for events in (OTHER, EVENT, OTHER, EVENT + OTHER, EVENT + OTHER, EVENT):
+            self.system.wait(gap=AWAKE / 2, events=events)
+        self.assertEqual(len(self.system.slept), 5)  # the first was met awake
+        self.system.wait(gap=AWAKE / 2)
+        self.system.wait(gap=AWAKE / 2)
+        self.assertEqual(len(self.system.slept), 6)
 
     def test_late(self) -> None:
         """
@@ -128,21 +146,29 @@ class LookoutTests(SynchronousTestCase):
             self.system.wait(gap=AWAKE / 2)
         self.assertLessEqual(len(self.system.slept), MOST_SLEEPS)
 
-    @given(st.lists(st.tuples(st.sampled_from([-1, 0, AWAKE / 3, 2.0]), st.none() | GAPS)))
-    def test_any(self, waits: Sequence[tuple[float, float | None]]) -> None:
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([-1, 0, AWAKE / 3, 2.0]),
+                st.none() | GAPS,
+                st.sampled_from([EVENT, EVENT, EVENT, OTHER, EVENT + OTHER]),
+            )
+        )
+    )
+    def test_any(self, waits: Sequence[tuple[float, float | None, Events]]) -> None:
         """
         Whatever comes when: no event is missed, none is made up, nobody waits longer than he allows,
         or is awake for longer than he may.
         """
         system = System()
-        for timeout, gap in waits:
+        for timeout, gap, events in waits:
             if timeout < 0 and gap is None:
                 continue  # that would be for ever
             began, awake = system.now, system.awake
-            found = system.wait(timeout, gap)
+            found = system.wait(timeout, gap, events)
             took = system.now - began
             self.assertLess(system.awake - awake, AWAKE + 3 * LOOK)
-            self.assertEqual(found, EVENT if system.now >= system.due else [])
+            self.assertEqual(found, events if system.now >= system.due else [])
             if found:
                 self.assertLess(took, (gap or 0) + 2 * LOOK)
             else:
