@@ -10,6 +10,7 @@ more of the processor, to fall asleep and be woken than to stay awake until it d
 Where there are many, one of them has mostly asked already.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -56,6 +57,9 @@ class Lookout:
 
     def wait(self, timeout: float, most: int) -> Events:
         """@return: what there is as soon as there is something, or nothing after `timeout` seconds."""
+        if self._sleeps:
+            self._sleeps -= 1
+            return self._poll(timeout, most)
         events = self._look_out(timeout, most) if self._is_one else self._poll(timeout, most)
         heard = events[0][0] if len(events) == 1 else None
         self._is_one = heard is not None and heard == self._heard
@@ -64,9 +68,6 @@ class Lookout:
 
     def _look_out(self, timeout: float, most: int) -> Events:
         poll = self._poll
-        if self._sleeps:
-            self._sleeps -= 1
-            return poll(timeout, most)
         if 0 <= timeout <= AWAKE:
             return poll(timeout, most)
         return poll(0, most) or self._watch(most) or poll(timeout if timeout < 0 else timeout - AWAKE, most)
@@ -80,6 +81,7 @@ class Lookout:
             if events:
                 self._next_sleeps = max(1.0, self._next_sleeps * OF_USE)
                 return events
+            os.sched_yield()  # to who is waited for, if he is to run on the same core
         self._sleeps = int(self._next_sleeps)
         self._next_sleeps = min(2 * self._next_sleeps, MOST_SLEEPS)
         return ()
